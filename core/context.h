@@ -1,0 +1,72 @@
+/* context.h - what is inside a context and a sequence: KV blocks, queues, work buffers. */
+#ifndef LULL_CONTEXT_H
+#define LULL_CONTEXT_H
+
+#include "kernels/kernels.h"
+#include "model.h"
+#include "threads.h"
+
+#define LULL_KV_POSITIONS 16 /* positions in a KV block */
+
+struct lull_sequence {
+    lull_context *context;
+    int32_t *tokens; /* (length) */
+    float *scores;   /* (length); NaN where none was asked for */
+    unsigned char *wants_score; /* (length) */
+    size_t n_tokens; /* held */
+    size_t n_done;   /* evaluated; the rest is queued */
+    unsigned char **blocks; /* (ceil(length / 16)); KV of positions 16i .. 16i+15, NULL past the end */
+    float *logits;   /* (vocab_size padded to 16) after token n_done - 1 */
+    int has_logits;
+    uint64_t serial;
+    lull_sequence *next; /* in the context's list, in order of opening */
+};
+
+/* One token of a pass. */
+typedef struct lull_row {
+    lull_sequence *sequence;
+    int32_t token, position;
+    float *logits; /* where to put them, or NULL when nobody wants them */
+} lull_row;
+
+struct lull_context {
+    int references; /* one of the handle, one of each sequence */
+    int closed;
+    int cancel; /* atomic */
+    lull_model *model;
+    const lull_kernels *kernels;
+    lull_pool *pool;
+    lull_context_info info;
+    lull_sequence *first; /* open sequences */
+
+    /* KV blocks: one arena, a reference count each, a stack of free ones. */
+    unsigned char *kv;
+    size_t layer_bytes; /* K of one layer in a block; V follows all K's of that layer */
+    size_t block_bytes;
+    int32_t *block_references; /* (blocks) */
+    int32_t *free_blocks;      /* (blocks), the first n_free are free */
+    int32_t n_free;
+
+    /* Work buffers for `batch` tokens; strides are padded to 16 floats. */
+    lull_row *rows;      /* (batch) */
+    float *x;            /* (batch, dim_stride): residual stream */
+    float *xb;           /* (batch, dim_stride): normed, or attention output */
+    float *y;            /* (batch, dim_stride): result of a projection back to dim */
+    float *q;            /* (batch, dim_stride) */
+    float *k, *v;        /* (batch, kv_stride) */
+    float *query;        /* (batch, n_heads, head_stride): q after RoPE */
+    float *gate, *up;    /* (batch, hidden_stride) */
+    float *scores;       /* (threads... see forward.c) attention work */
+    float *logits;       /* (batch, vocab_stride): only for rows whose score alone is wanted */
+    size_t dim_stride, kv_stride, hidden_stride, vocab_stride, scores_stride;
+    int32_t head_stride;
+    lull_activations xq; /* (batch) of dim or hidden_dim columns */
+    void *work;          /* the block that holds all of these */
+};
+
+/* Evaluate n rows (at most batch), each the next position of its sequence, rows of one sequence in
+ * ascending order.  Writes KV and the logits asked for; changes nothing else.  ECANCELED.
+ * (forward.c) */
+lull_status lull_forward(lull_context *context, int32_t n, lull_error *error);
+
+#endif

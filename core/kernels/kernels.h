@@ -1,0 +1,97 @@
+/* kernels.h - the table of kernels and its contract.
+ *
+ * One file per instruction set fills one table; select.c lists them.  Every function of every table
+ * gives the bits of portable.c (tests/kernels proves it), for any block range and token count, so
+ * threads, batching and hardware cannot change a result.  float32 weights are the one exception:
+ * equal bits wherever fused multiply-add exists, within rounding elsewhere.
+ *
+ * Alignment: weights, activations and every float vector given here start on 64 bytes and are
+ * padded to a multiple of 16 elements that may be read and written; token strides are multiples of
+ * 16.  Padding that is read never influences a result that is kept.  No aliasing unless said.
+ *
+ * All arithmetic is float32, each operation rounded once, never fused (float32 weights excepted);
+ * reductions use 16 lanes: lane i takes k = i mod 16, ascending, from +0; lanes fold i+8, i+4, i+2,
+ * i+1. */
+#ifndef LULL_KERNELS_H
+#define LULL_KERNELS_H
+
+#include "../matrix.h"
+
+/* Vectors quantised for multiplication with a matrix of `group`-column groups.  Group g of token t
+ * starts at q + t * token_stride + g * group_stride; a group is padded with zeros to group_stride,
+ * a multiple of 16.  scale and offset hold each number four times, so that a 4-lane machine loads
+ * it whole. */
+typedef struct lull_activations {
+    int32_t group, n_groups;
+    int32_t group_stride; /* bytes: group rounded up to 16 */
+    size_t token_stride;  /* bytes: n_groups * group_stride rounded up to 64 */
+    int8_t *q;            /* (n_tokens, n_groups, group_stride) in -127..127 */
+    float *scale;         /* (n_tokens, n_groups, 4) */
+    int32_t *offset;      /* (n_tokens, n_groups, 4): -128 * sum(q); / 16 exactly for 4 bit */
+} lull_activations;
+
+/* One token's attention over positions 0..n_positions-1 of its sequence, in one layer.
+ * A KV block holds 16 positions; for one layer its K is (n_kv_heads, 16, head_stride) elements of
+ * kv type, its V the same; head_stride = head_dim rounded up to 16, the padding zero. */
+typedef struct lull_attention {
+    const float *query;                 /* (n_heads, head_stride), after RoPE, padding zero */
+    float *out;                         /* (n_heads, head_dim) */
+    float *scores;                      /* work: (n_heads, scores_stride) */
+    const unsigned char *const *blocks; /* the sequence's KV blocks, ceil(n_positions / 16) */
+    size_t k_offset, v_offset;          /* bytes from a block to this layer's K and V */
+    size_t scores_stride;
+    int32_t n_positions;
+    int32_t n_heads, n_kv_heads, head_dim, head_stride;
+    float scale; /* 1 / sqrt(head_dim) */
+} lull_attention;
+
+typedef struct lull_kernels {
+    const char *name; /* as in lull_context_options.cpu */
+    int (*available)(void);
+
+    /* Floating-point state that only vector units have (AltiVec's VSCR: NJ off).  enter returns
+     * what leave restores.  NULL where there is none. */
+    uint32_t (*enter)(void);
+    void (*leave)(uint32_t saved);
+
+    /* y[t][r] = W (rows, cols) @ x[t] for the rows of blocks block0..block1-1.  y_stride >= 16 *
+     * n_blocks: whole blocks are stored, lanes past the last row with unspecified values. */
+    void (*linear_f32)(const lull_matrix *w, const float *x, size_t x_stride, int32_t n_tokens,
+                       float *y, size_t y_stride, int32_t block0, int32_t block1);
+    /* y = sum over g ascending of float(sum_k w*q) * (sw*sx), three roundings a group. */
+    void (*linear_q8)(const lull_matrix *w, const lull_activations *x, int32_t n_tokens, float *y,
+                      size_t y_stride, int32_t block0, int32_t block1);
+    void (*linear_q4)(const lull_matrix *w, const lull_activations *x, int32_t n_tokens, float *y,
+                      size_t y_stride, int32_t block0, int32_t block1); /* NULL until it exists */
+
+    /* Quantise one token's x (cols) into slot `token`: per group m = max|x|, s = m/127, q =
+     * rint(x * (127/m)) half to even; m < 1e-12 gives s = 0; a non-finite m gives s = NaN, q = 0. */
+    void (*quantize)(lull_activations *xq, int32_t token, const float *x, int32_t cols);
+
+    /* y = x / sqrt(mean(x^2) + 1e-5) * weight, all (dim).  y may be x.  Zhang & Sennrich 2019. */
+    void (*rmsnorm)(float *y, const float *x, const float *weight, int32_t dim);
+
+    /* gate = gate / (1 + exp(-gate)) * up, both (n).  Shazeer 2020, arXiv:2002.05202. */
+    void (*swiglu)(float *gate, const float *up, int32_t n);
+
+    /* x += y, both (n). */
+    void (*add)(float *x, const float *y, int32_t n);
+
+    /* Heads head0..head1-1: all scores, their maximum, exp, then (sum_t e_t * v_t) * (1 / sum e).
+     * Sum of e: 16 lanes over t.  v: t ascending.  Separate functions by kv type. */
+    void (*attention_f32)(const lull_attention *a, int32_t head0, int32_t head1);
+    void (*attention_bf16)(const lull_attention *a, int32_t head0, int32_t head1);
+} lull_kernels;
+
+/* The table of that name; NULL name = the best this machine runs.  EINVAL unknown (lists names),
+ * EUNSUPPORTED here. */
+lull_status lull_kernels_select(const char *name, const lull_kernels **out, lull_error *error);
+
+/* All tables of this build, portable first, best last; *n gets their number. */
+const lull_kernels *const *lull_kernels_all(int *n);
+
+/* exp in float32 for the kernels above and the sampling primitives: within 2 ulp, x < -87.3 gives
+ * 0 (softmax's tail), x > 88.7 gives +inf, NaN stays.  Written so that compilers vectorise it. */
+/* static inline float lull_expf(float x) is in kernels/expf.h */
+
+#endif

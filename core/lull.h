@@ -1,0 +1,437 @@
+/** lull.h - the public C API of lull, and the only header a host includes.
+ *
+ *  lull runs Llama-family language models on the CPU.  This library is mechanism: it loads a
+ *  checkpoint, turns text into tokens and back, evaluates tokens and offers primitives on the
+ *  logits that come out.  What to do with them (sampling strategies, templates, batches) is the
+ *  caller's, in C or in Lua.
+ *
+ *      lull_model    immutable weights and tokenizer; shared by any number of threads
+ *      lull_context  KV memory, kernels and threads; used by one thread at a time
+ *      lull_sequence one text inside a context: its tokens, what is queued, its logits
+ *
+ *  The promise: a quantised model gives bit-identical logits on every instruction set, with every
+ *  number of threads, in every batching and on both byte orders.
+ *
+ *  Manners: no function exits, aborts, prints, reads the environment or installs a handler.
+ *  Functions that can fail return a lull_status and fill the caller's lull_error (which may be
+ *  NULL).  Out parameters are set to NULL or 0 first.  Close functions accept NULL.
+ *  Shapes are written (a, b), row-major, last index fastest.  Sizes are bytes where a name says
+ *  so, otherwise counts.  Text is bytes with a length; nothing need be UTF-8 or free of zeros. */
+#ifndef LULL_H
+#define LULL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) && __GNUC__ >= 4
+#define LULL_API __attribute__((visibility("default")))
+#else
+#define LULL_API
+#endif
+
+#define LULL_VERSION "0.1.0"
+
+/* ------------------------------------------------------------------------- status and errors */
+
+/** What a call came to.  Values are stable; new ones may be added. */
+typedef enum lull_status {
+    LULL_OK = 0,
+    LULL_ENOMEM = -1,       /* the allocator returned NULL; the message has the bytes wanted */
+    LULL_EINVAL = -2,       /* the caller's mistake: an argument out of its range */
+    LULL_EIO = -3,          /* the system refused a file operation; lull_error.sys is errno */
+    LULL_EFORMAT = -4,      /* the file is not what it should be */
+    LULL_EUNSUPPORTED = -5, /* the request is right, but this build or machine cannot do it */
+    LULL_ELIMIT = -6,       /* over a limit: the caller's, or of a 32-bit address space */
+    LULL_ECONTEXT = -7,     /* the sequence would pass the context's length */
+    LULL_ECANCELED = -8,    /* lull_context_cancel was called */
+    LULL_ESTATE = -9        /* closed, nothing evaluated yet, used after fork() */
+} lull_status;
+
+/** The account of a failure, owned by the caller; only valid after a call that failed. */
+typedef struct lull_error {
+    lull_status code;
+    int sys;           /* errno of the failing system call, or 0 */
+    uint64_t offset;   /* byte in the file where reading stopped making sense, or 0 */
+    char message[256]; /* what, where, expected and found; NUL-terminated */
+} lull_error;
+
+/** "EFORMAT" for LULL_EFORMAT, "OK" for LULL_OK, "EUNKNOWN" for anything else.  Never NULL. */
+LULL_API const char *lull_status_name(lull_status status);
+
+/** The library's version, "0.1.0". */
+LULL_API const char *lull_version(void);
+
+/* --------------------------------------------------------------------------------- allocation */
+
+/** Where memory comes from; the shape of lua_Alloc.
+ *
+ *  realloc  new_bytes 0 frees ptr and returns NULL; ptr NULL allocates (old_bytes is 0).
+ *           Returns NULL when out of memory, and then ptr is untouched.  Must be thread-safe.
+ *  A zeroed struct means libc's realloc and free. */
+typedef struct lull_allocator {
+    void *(*realloc)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);
+    void *user;
+} lull_allocator;
+
+/* -------------------------------------------------------------------------------------- models */
+
+typedef struct lull_model lull_model;
+
+typedef enum lull_precision {
+    LULL_AS_STORED = 0, /* what the file has; float32 files load as LULL_Q8 */
+    LULL_F32 = 1,
+    LULL_Q8 = 2, /* 8 bits a weight and a scale a group */
+    LULL_Q4 = 3  /* 4 bits a weight and a scale a group (not yet offered: EUNSUPPORTED) */
+} lull_precision;
+
+typedef enum lull_byte_order {
+    LULL_ANY_ORDER = 0, /* found out per file */
+    LULL_LITTLE_ENDIAN = 1,
+    LULL_BIG_ENDIAN = 2
+} lull_byte_order;
+
+/** The hyper-parameters of a checkpoint. */
+typedef struct lull_config {
+    int32_t dim;        /* width of the residual stream */
+    int32_t hidden_dim; /* width of the feed-forward layer */
+    int32_t n_layers;
+    int32_t n_heads;    /* query heads; head_dim = dim / n_heads */
+    int32_t n_kv_heads; /* key and value heads; each serves n_heads / n_kv_heads query heads */
+    int32_t vocab_size;
+    int32_t seq_len;           /* the longest sequence the model was made for, in tokens */
+    int32_t shared_classifier; /* 1: the embedding table is the classifier too */
+} lull_config;
+
+typedef struct lull_load_options {
+    lull_precision precision;   /* default LULL_AS_STORED */
+    int32_t group;              /* weights per scale when quantising here; 0 = 64.  1..65536 */
+    lull_byte_order byte_order; /* of the model file; overrides detection */
+    const char *tokenizer_path; /* NULL = tokenizer.bin in the model's folder */
+    int no_tokenizer;           /* 1: load none; encode and decode then return ESTATE */
+    uint64_t max_file_bytes;    /* larger files are refused; 0 = 64 GiB */
+    uint64_t max_memory_bytes;  /* packed weights and tables above this are refused; 0 = no limit */
+    lull_allocator allocator;   /* kept by the model and by all that is opened on it */
+} lull_load_options;
+
+/** Fill in the defaults.  Every lull_load_options starts here; NULL in a call means the same. */
+LULL_API void lull_load_options_init(lull_load_options *options);
+
+/** What a file or a loaded model is. */
+typedef struct lull_model_info {
+    lull_config config;
+    const char *architecture;   /* "llama"; static */
+    const char *format;         /* "llama2.c v0", "llama2.c v1", "llama2.c v2"; static */
+    lull_byte_order byte_order; /* of the file */
+    lull_precision stored;      /* precision in the file: LULL_F32 or LULL_Q8 */
+    int32_t stored_group;       /* weights per scale in the file; 0 for float32 */
+    lull_precision precision;   /* in memory; what loading would choose, for lull_inspect */
+    int32_t group;              /* weights per scale in memory; 0 for float32 */
+    uint64_t n_parameters;      /* weights, a shared classifier counted once */
+    uint64_t file_bytes;
+    uint64_t weight_bytes;    /* packed weights and norms in memory: what a step reads, about */
+    uint64_t model_bytes;     /* all of the model in memory, tokenizer included where known */
+    uint64_t needs_bytes[4];  /* weight_bytes by lull_precision (index 0 = as precision) */
+    uint64_t kv_bytes_f32;    /* KV memory per position of one sequence */
+    uint64_t kv_bytes_bf16;   /* the same in 16 bits */
+    int32_t n_tokenizer;      /* tokens in the tokenizer; 0 without one */
+    int32_t max_token_bytes;  /* the longest token */
+    int32_t n_byte_tokens;    /* distinct <0xHH> tokens; 256 = any bytes survive encode, decode */
+    int32_t bos, eos;         /* token ids; -1 where there is none */
+} lull_model_info;
+
+/** Load a checkpoint and its tokenizer.
+ *
+ *  The format and byte order are found out from the file.  Reading is one pass in blocks; the
+ *  peak of memory is the packed model and one block.  Nothing is ever half-loaded.
+ *  Errors  EIO, EFORMAT, ELIMIT, ENOMEM, EUNSUPPORTED, EINVAL (options).
+ *  The model starts with one reference; end with lull_model_release. */
+LULL_API lull_status lull_model_load(lull_model **out, const char *path,
+                                     const lull_load_options *options, lull_error *error);
+
+/** The same from bytes in memory, which are only read during the call.
+ *  tokenizer may be NULL (0 bytes) together with options->no_tokenizer. */
+LULL_API lull_status lull_model_load_memory(lull_model **out, const void *checkpoint,
+                                            size_t checkpoint_bytes, const void *tokenizer,
+                                            size_t tokenizer_bytes,
+                                            const lull_load_options *options, lull_error *error);
+
+/** One more reference; returns model.  Any thread. */
+LULL_API lull_model *lull_model_retain(lull_model *model);
+
+/** One reference less; the last frees the model.  Contexts hold their own.  Any thread. */
+LULL_API void lull_model_release(lull_model *model);
+
+/** Facts of a loaded model; strings are static. */
+LULL_API void lull_model_info_get(const lull_model *model, lull_model_info *info);
+
+/** Facts of a file without loading its weights: format, byte order, shapes, what it would need.
+ *  options as for loading (the tokenizer is read too unless no_tokenizer; a missing one beside
+ *  the model is no error here: n_tokenizer is then 0). */
+LULL_API lull_status lull_inspect(const char *path, const lull_load_options *options,
+                                  lull_model_info *info, lull_error *error);
+
+typedef struct lull_quantize_options {
+    int32_t group;              /* 0 = the largest power of two <= 64 that divides every row */
+    lull_byte_order byte_order; /* of the output; LULL_ANY_ORDER = little-endian */
+    lull_byte_order input_byte_order;
+    int overwrite; /* 1: an existing output file is replaced */
+    lull_allocator allocator;
+} lull_quantize_options;
+
+LULL_API void lull_quantize_options_init(lull_quantize_options *options);
+
+typedef struct lull_quantize_report {
+    int32_t group; /* weights per scale in the output */
+    uint64_t input_bytes, output_bytes;
+    double rms_error; /* root mean square of (dequantised - original) over all matrices */
+} lull_quantize_report;
+
+/** Write a float checkpoint as llama2.c version 2 (8 bits).
+ *
+ *  The output is written beside its final name, synced and renamed: it is whole or absent.
+ *  Loading it equals, bit for bit in every logit, loading the input as LULL_Q8 with the same group.
+ *  Errors  as loading; EINVAL where group does not divide every row; EIO; ESTATE where the output
+ *  exists (unless overwrite) or is the input itself.  report may be NULL. */
+LULL_API lull_status lull_quantize_file(const char *input, const char *output,
+                                        const lull_quantize_options *options,
+                                        lull_quantize_report *report, lull_error *error);
+
+/* --------------------------------------------------------------------------------------- text */
+
+/** Flags of lull_encode. */
+#define LULL_ENCODE_START 1u /* put BOS first, and the dummy space the vocabulary was trained with */
+
+/** Text to token ids, as llama2.c does: UTF-8 characters, byte tokens for what has none, then
+ *  greedy merges by score, the leftmost of equals first.  O(bytes log bytes).
+ *
+ *  ids       out, room for capacity ids; may be NULL when capacity is 0
+ *  n         out, ids needed; when n > capacity the call returns ELIMIT and ids is untouched
+ *  Control tokens and byte tokens are never matched by text.
+ *  Errors    ELIMIT, ENOMEM, ESTATE (no tokenizer). */
+LULL_API lull_status lull_encode(const lull_model *model, const char *text, size_t bytes,
+                                 unsigned flags, int32_t *ids, size_t capacity, size_t *n,
+                                 lull_error *error);
+
+/** The bytes of one token as they appear in text: a byte token gives its byte, BOS and EOS give
+ *  none.  *bytes gets the length; not NUL-terminated; lives as long as the model.
+ *  NULL when id is outside the vocabulary or there is no tokenizer. */
+LULL_API const char *lull_piece(const lull_model *model, int32_t id, size_t *bytes);
+
+/** Token ids to text.  The one space that follows BOS is dropped (it is the dummy prefix), so
+ *  decode(encode(x)) == x for any bytes where the vocabulary has all byte tokens.
+ *
+ *  text      out, room for capacity bytes; not NUL-terminated
+ *  bytes     out, bytes needed; when more than capacity: ELIMIT and text is untouched
+ *  Errors    EINVAL (id outside the vocabulary, named), ELIMIT, ESTATE (no tokenizer). */
+LULL_API lull_status lull_decode(const lull_model *model, const int32_t *ids, size_t n, char *text,
+                                 size_t capacity, size_t *bytes, lull_error *error);
+
+/** How many bytes at the start of text are whole UTF-8 characters: what may be shown now.  Only
+ *  an incomplete character at the very end (at most 3 bytes) is held back; bytes that can never
+ *  become one count as whole.  bytes - result is in 0..3. */
+LULL_API size_t lull_utf8_complete(const char *text, size_t bytes);
+
+/* ----------------------------------------------------------------------------------- contexts */
+
+typedef struct lull_context lull_context;
+typedef struct lull_sequence lull_sequence;
+
+typedef enum lull_kv_type {
+    LULL_KV_DEFAULT = 0, /* bf16 for quantised models, f32 for float models; on every machine */
+    LULL_KV_F32 = 1,
+    LULL_KV_BF16 = 2
+} lull_kv_type;
+
+typedef struct lull_context_options {
+    int32_t sequences; /* how many may be open at once; default 1, 1..65536 */
+    int32_t length;    /* tokens a sequence may hold; default and limit: the model's seq_len */
+    int32_t threads;   /* default 1; 0 = the cores this process may use; 0..256 */
+    int32_t batch;     /* tokens evaluated in one pass; default 32, 1..1024; changes no result */
+    lull_kv_type kv;
+    const char *cpu;           /* kernels by name, NULL = the best here; see lull_cpu_name */
+    uint64_t max_memory_bytes; /* 0 = no limit */
+} lull_context_options;
+
+LULL_API void lull_context_options_init(lull_context_options *options);
+
+/** The i-th kernel set of this build, or NULL past the last; portable first, best last.
+ *  *available (may be NULL) says whether this machine can run it. */
+LULL_API const char *lull_cpu_name(int i, int *available);
+
+/** Open a context on a model (and retain the model).  All memory is taken here.
+ *  Errors  EINVAL (options; an unknown cpu lists the names), EUNSUPPORTED (this machine lacks
+ *  those instructions), ELIMIT (with the bytes wanted), ENOMEM. */
+LULL_API lull_status lull_context_open(lull_context **out, lull_model *model,
+                                       const lull_context_options *options, lull_error *error);
+
+/** Close: its sequences stay valid handles that answer ESTATE; memory goes with the last of them. */
+LULL_API void lull_context_close(lull_context *context);
+
+typedef struct lull_context_info {
+    int32_t sequences, open_sequences; /* places, and how many are taken */
+    int32_t length, threads, batch;
+    lull_kv_type kv;
+    const char *kernel;    /* "portable", "avx2", ...; static */
+    uint64_t memory_bytes; /* KV and work buffers */
+    uint64_t kv_bytes;     /* of those, KV blocks */
+    int32_t blocks, blocks_used; /* KV blocks of 16 positions */
+} lull_context_info;
+
+LULL_API void lull_context_info_get(const lull_context *context, lull_context_info *info);
+
+/** Evaluate queued tokens of all sequences, at most max_tokens of them (0 = all).
+ *
+ *  remaining out, tokens still queued afterwards; may be NULL.
+ *  Cost      one pass over the weights per options.batch tokens; allocates nothing.
+ *  Errors    ECANCELED (tokens already evaluated stay so; step again to go on), ESTATE. */
+LULL_API lull_status lull_context_step(lull_context *context, size_t max_tokens, size_t *remaining,
+                                       lull_error *error);
+
+/** Make the step that is running, or else the next one, return ECANCELED.  Takes effect within one
+ *  layer.  Any thread, and signal handlers. */
+LULL_API void lull_context_cancel(lull_context *context);
+
+/* ---------------------------------------------------------------------------------- sequences */
+
+/** Open an empty sequence.  Errors  ELIMIT (all places taken), ENOMEM, ESTATE (context closed). */
+LULL_API lull_status lull_sequence_open(lull_sequence **out, lull_context *context,
+                                        lull_error *error);
+LULL_API void lull_sequence_close(lull_sequence *sequence);
+
+/** Flags of lull_sequence_feed. */
+#define LULL_FEED_SCORE 1u /* record the log-probability of each of these tokens */
+
+/** Queue tokens and reserve their KV; nothing is computed before the next step.
+ *  Errors  EINVAL (an id outside the vocabulary, named), ECONTEXT (with the numbers), ESTATE;
+ *  on any error the sequence is unchanged. */
+LULL_API lull_status lull_sequence_feed(lull_sequence *sequence, const int32_t *tokens, size_t n,
+                                        unsigned flags, lull_error *error);
+
+/** Tokens held, queued ones included; tokens queued; the tokens themselves (valid until the next
+ *  call that changes the sequence); the context it lives in. */
+LULL_API size_t lull_sequence_length(const lull_sequence *sequence);
+LULL_API size_t lull_sequence_pending(const lull_sequence *sequence);
+LULL_API const int32_t *lull_sequence_tokens(const lull_sequence *sequence);
+LULL_API lull_context *lull_sequence_context(const lull_sequence *sequence);
+
+/** Log-probabilities (natural, of the raw logits) recorded by LULL_FEED_SCORE, one per token held;
+ *  NaN for tokens fed without the flag, not yet evaluated, or first in the sequence. */
+LULL_API const float *lull_sequence_scores(const lull_sequence *sequence);
+
+/** The raw logits (vocab_size) after the last token; owned by the sequence, valid until its
+ *  logits change.  Errors  ESTATE: empty, tokens still queued, or closed. */
+LULL_API lull_status lull_sequence_logits(const lull_sequence *sequence, const float **logits,
+                                          lull_error *error);
+
+/** A number that changes whenever this sequence's logits or history change other than by feeding:
+ *  what was copied from lull_sequence_logits is current while it stays the same. */
+LULL_API uint64_t lull_sequence_serial(const lull_sequence *sequence);
+
+/** A copy with the same history, queued tokens and logits; KV blocks are shared and copied when
+ *  written.  Takes a place in the context.  Errors  ELIMIT, ENOMEM, ESTATE. */
+LULL_API lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *sequence,
+                                        lull_error *error);
+
+/** Keep the first n tokens.  The last kept one is queued again, so that the next step restores its
+ *  logits bit for bit.  Errors  EINVAL (n > length), ESTATE. */
+LULL_API lull_status lull_sequence_rewind(lull_sequence *sequence, size_t n, lull_error *error);
+
+/** log p(tokens[i] | the sequence, tokens[0..i-1]) into logprobs (n); the sequence is left as it
+ *  was.  Evaluates this sequence's queue and no other's.  Errors as feed and step; ESTATE empty. */
+LULL_API lull_status lull_sequence_score(lull_sequence *sequence, const int32_t *tokens, size_t n,
+                                         float *logprobs, lull_error *error);
+
+/* ---------------------------------------------------------------------- primitives on logits */
+/* Plain functions of (values, n); no allocation; deterministic on every machine; ties go to the
+ * lower id.  -INFINITY means banned.  A NaN is never chosen and never indexes anything. */
+
+typedef struct lull_candidate {
+    int32_t id;
+    float value; /* logit or probability, as the function says */
+} lull_candidate;
+
+/** Index of the largest value, the lowest of equals; -1 when nothing is above -INFINITY. */
+LULL_API int32_t lull_logits_argmax(const float *values, size_t n);
+
+/** log(sum(exp(values))); -INFINITY when everything is banned, NaN when a value is NaN or +inf. */
+LULL_API double lull_logits_logsumexp(const float *values, size_t n);
+
+/** values -> probabilities, in place.  Errors  EINVAL: a value is NaN or +inf (the first is
+ *  named), or everything is banned; values are then unchanged. */
+LULL_API lull_status lull_logits_softmax(float *values, size_t n, lull_error *error);
+
+/** Entropy of softmax(values) in nats; NaN as logsumexp. */
+LULL_API double lull_logits_entropy(const float *values, size_t n);
+
+/** values[i] *= factor for all that are not banned (temperature t is factor 1/t). */
+LULL_API void lull_logits_scale(float *values, size_t n, float factor);
+
+/** Ban all but the k largest.  k >= n changes nothing.  O(n). */
+LULL_API void lull_logits_top_k(float *values, size_t n, size_t k);
+
+/** Ban all but the smallest set of the most probable whose mass reaches p (Holtzman et al. 2019,
+ *  arXiv:1904.09751).  p >= 1 changes nothing; at least one stays.  O(n). */
+LULL_API void lull_logits_top_p(float *values, size_t n, float p);
+
+/** Ban what is less probable than p times the most probable (Nguyen et al. 2024,
+ *  arXiv:2407.01082).  p <= 0 changes nothing; the most probable stays.  O(n). */
+LULL_API void lull_logits_min_p(float *values, size_t n, float p);
+
+/** The k largest that are not banned, largest first, into out (k); value = probability under
+ *  softmax(values).  Returns how many there were. */
+LULL_API size_t lull_logits_candidates(const float *values, size_t n, size_t k,
+                                       lull_candidate *out);
+
+/** log softmax(values)[id]. */
+LULL_API double lull_logits_logprob(const float *values, size_t n, int32_t id);
+
+/** Draw an id from softmax(values) with u in [0, 1): the first id, ascending, at which the
+ *  cumulated probability exceeds u.
+ *  Errors  EINVAL "logits are not finite (first at token 17)", "no token is allowed". */
+LULL_API lull_status lull_logits_sample(const float *values, size_t n, double u, int32_t *id,
+                                        lull_error *error);
+
+/** The same draw when values are probabilities (or any weights >= 0), not logits. */
+LULL_API lull_status lull_probabilities_sample(const float *values, size_t n, double u, int32_t *id,
+                                               lull_error *error);
+
+/** The sampler of llama2.c's run.c, draw for draw: xorshift* state (>= 1), sequential float32 sums,
+ *  temperature 0 = greedy, top_p outside (0, 1) = plain multinomial.  logits (n) are overwritten
+ *  with probabilities, scratch has room for n.  Errors  EINVAL as lull_logits_sample. */
+LULL_API lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, float top_p,
+                                         uint64_t *state, lull_candidate *scratch, int32_t *id,
+                                         lull_error *error);
+
+/* ------------------------------------------------------------------------------ random numbers */
+
+/** A uniform number in [0, 1), a function of its arguments alone: Philox4x32-10 (Salmon et al.
+ *  2011), top 24 bits.  Hence no generator state, and a text does not depend on what ran beside it.
+ *
+ *  seed      the user's
+ *  stream    which text; lull_hash of a story's id
+ *  position  of the token that is drawn
+ *  purpose   separates independent draws at one position; 0 = choosing the token
+ *  attempt   draws already discarded here */
+LULL_API double lull_random(uint64_t seed, uint64_t stream, uint32_t position, uint16_t purpose,
+                            uint16_t attempt);
+
+/** 64-bit hash of bytes (FNV-1a with a finishing mix): stable across machines and versions. */
+LULL_API uint64_t lull_hash(const void *bytes, size_t n);
+
+/* --------------------------------------------------------------------------- elementary functions */
+/* Made of +, -, *, / and sqrt in double, so equal bits everywhere, which no two libm's give.
+ * Within 2 ulp; special values as C99. */
+LULL_API double lull_exp(double x);
+LULL_API double lull_log(double x);
+LULL_API double lull_pow(double x, double y);
+LULL_API double lull_sin(double x);
+LULL_API double lull_cos(double x);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

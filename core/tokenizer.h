@@ -1,0 +1,33 @@
+/* tokenizer.h - text to token ids and back (lull_encode and lull_decode of lull.h over this). */
+#ifndef LULL_TOKENIZER_H
+#define LULL_TOKENIZER_H
+
+#include "memory.h"
+#include "reader.h"
+
+typedef struct lull_tokenizer {
+    lull_allocator allocator;
+    int32_t vocab_size;
+    int32_t max_token_bytes; /* measured, not the file's word for it */
+    int32_t n_byte_tokens;
+    int32_t bos, eos, unknown; /* 1, 2, 0 in llama2.c files; -1 where the vocabulary ends before */
+    int32_t prefix;            /* the token " ", or -1: put before the text after BOS */
+    int32_t byte_token[256];   /* id of <0xHH>, or -1 */
+    unsigned char *text;       /* all token texts, one after the other */
+    uint32_t *start;           /* (vocab_size + 1): text of id is start[id] .. start[id + 1] */
+    float *score;              /* (vocab_size) */
+    int32_t *table;            /* open-addressing hash of the texts that may be matched -> id */
+    uint32_t table_mask;
+    uint64_t bytes; /* all of this in memory */
+} lull_tokenizer;
+
+/* Read a llama2.c tokenizer.bin of exactly vocab_size entries, in whichever byte order its entries
+ * walk to the end of the file.  EFORMAT names the entry. (formats/llama2c_tokenizer.c) */
+lull_status lull_tokenizer_load(lull_tokenizer **out, lull_reader *r, int32_t vocab_size,
+                                const lull_allocator *allocator, lull_error *error);
+void lull_tokenizer_free(lull_tokenizer *t);
+
+/* Build the hash table and the special ids from text, start and score.  ENOMEM. (tokenizer.c) */
+lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error);
+
+#endif
