@@ -1,0 +1,247 @@
+# lull: one Makefile for everything.  GNU make (gmake on the BSDs).
+#
+#   make              liblull.a, the Lua module lull/core.so and lull.pc, in build/
+#   make story        installs what is missing, builds, and tells a story
+#   make test         installs what the tests need, builds everything, runs every test;
+#                     the last line counts them.  T=text runs the tests whose names have it
+#   make SAN=asan test    the native tests under a sanitizer: asan, ubsan or tsan
+#   make check        formatting and static analysis
+#   make fuzz         each fuzz target for FUZZ_SECONDS (30), with clang
+#   make bench        lists the measurements in tests/bench
+#   make install      PREFIX (/usr/local), DESTDIR; make uninstall takes the same
+#   make clean
+#
+# V=1 shows the commands.  BUILD=folder builds elsewhere.  LUA_V=5.1 chooses the Lua.
+# story, test, check and fuzz install Debian packages with apt-get (as root or through sudo -n);
+# LULL_NO_INSTALL=1 prints the line to run instead.  No other target installs packages.
+
+PREFIX     ?= /usr/local
+LUA_V      ?= 5.1
+LUA        ?= lua$(LUA_V)
+BUSTED     ?= busted
+PKG_CONFIG ?= pkg-config
+AR         ?= ar
+OBJDUMP    ?= objdump
+NM         ?= nm
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCDIR     ?= $(PREFIX)/include
+DATADIR    ?= $(PREFIX)/share/lull
+LMODDIR    ?= $(PREFIX)/share/lua/$(LUA_V)
+CMODDIR    ?= $(PREFIX)/lib/lua/$(LUA_V)
+SAN        ?=
+BUILD      ?= build$(if $(SAN),-$(SAN))
+JOBS       ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+VERSION    := $(shell sed -n 's/^\#define LULL_VERSION "\(.*\)"/\1/p' core/lull.h)
+
+# ------------------------------------------------------------------------- compiler and machine
+
+OS      := $(shell uname -s)
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+# $(call takes,FLAGS) is FLAGS if the compiler knows them all, else nothing.
+takes    = $(shell $(CC) $(1) -E -x c /dev/null >/dev/null 2>&1 && echo '$(1)')
+
+SAN_asan  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1
+SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined -O1
+SAN_tsan  := -fsanitize=thread -O1
+SAN_fuzz  := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1
+SAN_FLAGS := $(SAN_$(SAN))
+ifneq ($(SAN),)
+ifeq ($(SAN_FLAGS),)
+$(error SAN must be asan, ubsan or tsan)
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wwrite-strings
+WARNINGS := $(WARNINGS) $(call takes,-Wvla)
+
+# Never a fused multiply-add that the source does not ask for, and never -ffast-math: results are
+# the same on every machine, and a module linked with it flips flush-to-zero for its whole host.
+UNFUSED := $(or $(call takes,-ffp-contract=off),$(call takes,-mno-fused-madd))
+
+# The baseline every file is compiled for; kernel files add their instruction set below.
+BASE_i386 := -msse2 -mfpmath=sse
+BASE_ppc  := -mcpu=750 -mtune=7450 -mno-altivec
+FAMILY    := $(MACHINE)
+ifneq ($(filter i386 i486 i586 i686,$(MACHINE)),)
+FAMILY    := i386
+endif
+ifneq ($(filter powerpc ppc,$(MACHINE)),)
+FAMILY    := ppc
+endif
+
+SYSTEM := -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64
+SYSTEM += $(if $(filter Darwin,$(OS)),-D_DARWIN_C_SOURCE)
+SYSTEM += $(if $(filter NetBSD,$(OS)),-D_NETBSD_SOURCE)
+
+LULL_CFLAGS := -std=c99 $(SYSTEM) -fPIC -fvisibility=hidden $(UNFUSED) $(BASE_$(FAMILY)) \
+               $(WARNINGS) -iquote core
+LULL_LIBS   := -lm
+ifeq ($(OS),Darwin)
+MODULE_FLAGS := -bundle -undefined dynamic_lookup
+else
+LULL_CFLAGS  += -pthread
+LULL_LIBS    += -pthread
+# nodelete: lua_close must not unmap code that a thread still runs.
+MODULE_FLAGS := -shared -Wl,--exclude-libs,ALL -Wl,-z,nodelete -Wl,-z,relro,-z,now
+endif
+
+LUA_PC     ?= $(firstword $(foreach p,lua$(LUA_V) lua-$(LUA_V) lua$(subst .,,$(LUA_V)),\
+                $(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null && echo $(p))) lua$(LUA_V))
+LUA_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags $(LUA_PC) 2>/dev/null || echo -I/usr/include/lua$(LUA_V))
+LUA_LIBS   ?= $(shell $(PKG_CONFIG) --libs $(LUA_PC) 2>/dev/null || echo -llua$(LUA_V))
+
+# -------------------------------------------------------------------------------------- sources
+
+# A kernel file is built where its family of machines is and the compiler knows its instructions;
+# select.c is told by LULL_HAVE_<ISA>.
+ISA_avx2    := -mavx2 -mfma
+ISA_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
+ISA_altivec := -maltivec -mabi=altivec -mcpu=7450
+ISAS_x86_64 := avx2 avx512
+ISAS_i386   := avx2 avx512
+ISAS_ppc    := altivec
+ISA_FILES   := $(foreach i,avx2 avx512 amx altivec neon,$(wildcard core/kernels/$(i)*.c))
+ISAS        := $(foreach i,$(ISAS_$(FAMILY)),$(and $(wildcard core/kernels/$(i).c),\
+                 $(call takes,$(ISA_$(i))),$(i)))
+HAVE        := $(foreach i,$(ISAS),-DLULL_HAVE_$(shell echo $(i) | tr a-z A-Z))
+
+KERNEL_SRC  := $(filter-out $(ISA_FILES),$(wildcard core/kernels/*.c)) \
+               $(foreach i,$(ISAS),$(wildcard core/kernels/$(i)*.c))
+CORE_SRC    := $(wildcard core/*.c core/formats/*.c) $(KERNEL_SRC)
+MODULE_SRC  := $(wildcard bindings/*.c)
+SCRIPTS     := $(shell find scripts/lull -name '*.lua' 2>/dev/null)
+UNIT_SRC    := $(wildcard tests/unit/test_*.c)
+FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
+HOST_SRC    := $(wildcard tests/hosts/*.c)
+EXAMPLE_SRC := $(wildcard examples/*.c examples/*/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+KTEST_SRC   := $(wildcard tests/kernels/*.c)
+GOLDEN_SRC  := $(wildcard tests/golden/*.c)
+BENCH_SRC   := $(wildcard tests/bench/*.c)
+
+objects      = $(patsubst %.c,$(BUILD)/%.o,$(1))
+ALL_SRC     := $(CORE_SRC) $(MODULE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(HOST_SRC) $(EXAMPLE_SRC) \
+               $(SUPPORT_SRC) $(KTEST_SRC) $(GOLDEN_SRC) $(BENCH_SRC) tests/fuzz/replay.c tests/canary.c
+
+# In the build folder.
+LIB         := $(BUILD)/liblull.a
+MODULE      := $(BUILD)/lull/core.so
+SUPPORT     := $(BUILD)/tests/libsupport.a
+UNIT_BIN    := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/bin/%)
+REPLAY_BIN  := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/bin/replay_%)
+HOST_BIN    := $(HOST_SRC:tests/hosts/%.c=$(BUILD)/bin/host_%)
+EXAMPLE_BIN := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
+KTEST_BIN   := $(if $(KTEST_SRC),$(BUILD)/bin/kernels)
+GOLDEN_BIN  := $(if $(GOLDEN_SRC),$(BUILD)/bin/golden)
+BENCH_BIN   := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bin/bench_%)
+
+# ---------------------------------------------------------------------------------------- rules
+
+Q   := $(if $(filter 1,$(V)),,@)
+say  = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+.DELETE_ON_ERROR:
+.PHONY: all story test check fuzz bench install uninstall clean FORCE
+
+all: $(LIB) $(if $(MODULE_SRC),$(MODULE)) $(BUILD)/lull.pc
+
+# Kernels and the forward pass are worth -O3; ISA flags come last so that CFLAGS cannot widen them.
+$(BUILD)/core/kernels/%: OPT := -O3
+$(BUILD)/core/forward.o: OPT := -O3
+$(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
+$(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)
+$(BUILD)/core/kernels/avx512%: ISA := $(ISA_avx512)
+$(BUILD)/core/kernels/altivec%: ISA := $(ISA_altivec)
+$(BUILD)/bindings/%: DEFS := $(LUA_CFLAGS)
+$(BUILD)/tests/hosts/%: DEFS := $(LUA_CFLAGS)
+$(BUILD)/examples/%: DEFS := $(LUA_CFLAGS)
+$(BUILD)/tests/unit/%: DEFS := -iquote tests/support $(CMOCKA_CFLAGS)
+$(BUILD)/tests/kernels/%: DEFS := -iquote tests/support $(HAVE)
+$(BUILD)/tests/golden/%: DEFS := -iquote tests/support
+$(BUILD)/tests/fuzz/%: DEFS := -iquote tests/support
+$(BUILD)/tests/bench/%: DEFS := -iquote tests/support
+
+COMPILE = $(CC) $(CPPFLAGS) $(LULL_CFLAGS) $(DEFS) $(CFLAGS) $(OPT) $(SAN_FLAGS) $(ISA) -MMD -MP
+LINK    = $(CC) $(LDFLAGS) $(SAN_FLAGS)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) -c -o $@ $<
+
+# Everything is built again when the compiler or a flag changes.
+FLAGS_NOW = $(CC) $(CPPFLAGS) $(LULL_CFLAGS) $(HAVE) $(LUA_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) \
+            $(SAN_FLAGS) $(LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@
+
+define archive
+$(call say,AR,$@)
+$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+endef
+
+$(LIB): $(call objects,$(CORE_SRC))
+	$(archive)
+
+$(SUPPORT): $(call objects,$(SUPPORT_SRC))
+	@mkdir -p $(@D)
+	$(archive)
+
+$(MODULE): $(call objects,$(MODULE_SRC)) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(LINK) $(MODULE_FLAGS) -o $@ $^ $(LULL_LIBS)
+
+$(BUILD)/lull.pc: core/lull.h Makefile $(BUILD)/flags
+	@printf '%s\n' 'libdir=$(LIBDIR)' 'includedir=$(INCDIR)' '' 'Name: lull' \
+	  'Description: Llama-family language models on any machine' 'Version: $(VERSION)' \
+	  'Libs: -L$${libdir} -llull $(LULL_LIBS)' 'Cflags: -I$${includedir}' > $@
+
+# --------------------------------------------------------------------------------- test programs
+
+CMOCKA_LIBS  ?= -lcmocka
+# Cross builds link tests statically, so that they run without the target's libraries.
+TEST_LDFLAGS ?=
+
+define link-test
+@mkdir -p $(@D)
+$(call say,LD,$@)
+$(Q)$(LINK) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) $(SUPPORT) $(LIB) $(1) $(LULL_LIBS)
+endef
+
+$(UNIT_BIN): $(BUILD)/bin/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(LIB)
+	$(call link-test,$(CMOCKA_LIBS))
+
+$(KTEST_BIN): $(call objects,$(KTEST_SRC)) $(SUPPORT) $(LIB)
+	$(call link-test)
+
+$(GOLDEN_BIN): $(call objects,$(GOLDEN_SRC)) $(SUPPORT) $(LIB)
+	$(call link-test)
+
+$(REPLAY_BIN): $(BUILD)/bin/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(SUPPORT) $(LIB)
+	$(call link-test)
+
+$(BENCH_BIN): $(BUILD)/bin/bench_%: $(BUILD)/tests/bench/%.o $(SUPPORT) $(LIB)
+	$(call link-test)
+
+$(HOST_BIN): $(BUILD)/bin/host_%: $(BUILD)/tests/hosts/%.o $(SUPPORT) $(LIB)
+	$(call link-test,$(LUA_LIBS))
+
+$(EXAMPLE_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+	$(call link-test,$(LUA_LIBS))
+
+$(BUILD)/bin/canary: $(BUILD)/tests/canary.o
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $^ $(LULL_LIBS)
+
+.PHONY: c-tests native-tests
+# What also runs on other machines.
+c-tests: all $(if $(CMOCKA_LIBS),$(UNIT_BIN)) $(KTEST_BIN) $(GOLDEN_BIN) $(REPLAY_BIN)
+native-tests: c-tests $(HOST_BIN) $(EXAMPLE_BIN) $(if $(SAN),$(BUILD)/bin/canary)
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))
