@@ -26,7 +26,8 @@ struct lull_sequence {
 typedef struct lull_row {
     lull_sequence *sequence;
     int32_t token, position;
-    float *logits; /* where to put them, or NULL when nobody wants them */
+    int wants_logits;
+    const float *logits; /* out, when wanted: (vocab_size), valid until the next pass */
 } lull_row;
 
 struct lull_context {
@@ -35,38 +36,48 @@ struct lull_context {
     int cancel; /* atomic */
     lull_model *model;
     const lull_kernels *kernels;
-    lull_pool *pool;
+    lull_pool *pool; /* NULL with one thread */
     lull_context_info info;
-    lull_sequence *first; /* open sequences */
+    lull_sequence *first; /* open sequences, in order of opening */
 
-    /* KV blocks: one arena, a reference count each, a stack of free ones. */
+    /* KV blocks: one arena, a reference count each, a stack of free ones.  In a block, layer after
+     * layer, K then V, each (n_kv_heads, 16, head_stride) of the kv type. */
     unsigned char *kv;
-    size_t layer_bytes; /* K of one layer in a block; V follows all K's of that layer */
+    size_t layer_bytes; /* K of one layer, or V of one layer */
     size_t block_bytes;
     int32_t *block_references; /* (blocks) */
     int32_t *free_blocks;      /* (blocks), the first n_free are free */
     int32_t n_free;
 
-    /* Work buffers for `batch` tokens; strides are padded to 16 floats. */
-    lull_row *rows;      /* (batch) */
-    float *x;            /* (batch, dim_stride): residual stream */
-    float *xb;           /* (batch, dim_stride): normed, or attention output */
-    float *y;            /* (batch, dim_stride): result of a projection back to dim */
-    float *q;            /* (batch, dim_stride) */
-    float *k, *v;        /* (batch, kv_stride) */
-    float *query;        /* (batch, n_heads, head_stride): q after RoPE */
-    float *gate, *up;    /* (batch, hidden_stride) */
-    float *scores;       /* (threads... see forward.c) attention work */
-    float *logits;       /* (batch, vocab_stride): only for rows whose score alone is wanted */
+    /* Work buffers for `batch` tokens; strides are rows padded to 16 floats.  Scores are one thread's
+     * each. */
+    lull_row *rows; /* (batch) */
+    float *x;       /* (batch, dim_stride): residual stream */
+    float *xb;      /* (batch, dim_stride): normed, or attention's output */
+    float *y;       /* (batch, dim_stride): a projection back to dim, or q before RoPE */
+    float *k, *v;   /* (batch, kv_stride) */
+    float *query;   /* (batch, n_heads, head_stride): q after RoPE, padding zero */
+    float *gate, *up; /* (batch, hidden_stride) */
+    float *scores;  /* (threads, n_heads, scores_stride) */
+    float *logits;  /* (batch, vocab_stride) */
     size_t dim_stride, kv_stride, hidden_stride, vocab_stride, scores_stride;
     int32_t head_stride;
-    lull_activations xq; /* (batch) of dim or hidden_dim columns */
-    void *work;          /* the block that holds all of these */
+    float attention_scale;       /* 1 / sqrt(head_dim) */
+    lull_activations xq, hidden_xq; /* (batch) of dim and of hidden_dim columns; empty for f32 */
+    void *work;                  /* the block that holds all of these */
 };
 
-/* Evaluate n rows (at most batch), each the next position of its sequence, rows of one sequence in
- * ascending order.  Writes KV and the logits asked for; changes nothing else.  ECANCELED.
- * (forward.c) */
+/* Evaluate the first n of context->rows, each the next position of its sequence, rows of one
+ * sequence in ascending order.  Writes KV and the logits wanted; changes nothing else.
+ * ECANCELED.  (forward.c) */
 lull_status lull_forward(lull_context *context, int32_t n, lull_error *error);
+
+/* Free the context when nobody refers to it any more.  (context.c) */
+void lull_context_drop(lull_context *context);
+
+/* Evaluate up to max_tokens queued tokens of one sequence, or of all when only is NULL.
+ * (context.c) */
+lull_status lull_context_evaluate(lull_context *context, lull_sequence *only, size_t max_tokens,
+                                  size_t *remaining, lull_error *error);
 
 #endif

@@ -1,0 +1,352 @@
+/* context.c - the memory of a context: KV blocks, work buffers, and the step that feeds queued
+ * tokens to the network.  Sequences are in sequence.c. */
+#include "context.h"
+#include "fpenv.h"
+
+#define MAX_SEQUENCES 65536
+#define MAX_THREADS 256
+#define MAX_BATCH 1024
+
+void lull_context_options_init(lull_context_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->sequences = 1;
+    options->threads = 1;
+    options->batch = 32;
+}
+
+/* ---- options */
+
+static lull_status check_range(const char *name, int32_t value, int32_t least, int32_t most,
+                               lull_error *error)
+{
+    if (value >= least && value <= most) return LULL_OK;
+    return lull_fail(error, LULL_EINVAL, 0, 0, "context: %s must be in %d..%d, got %d", name,
+                     (int)least, (int)most, (int)value);
+}
+
+/* Check options and write what they come to into c->info. */
+static lull_status settle_options(lull_context *c, const lull_context_options *o, lull_error *error)
+{
+    const lull_config *config = &c->model->config;
+    lull_context_info *info = &c->info;
+    lull_status status;
+    if ((status = check_range("sequences", o->sequences, 1, MAX_SEQUENCES, error)) != LULL_OK ||
+        (status = check_range("threads", o->threads, 0, MAX_THREADS, error)) != LULL_OK ||
+        (status = check_range("batch", o->batch, 1, MAX_BATCH, error)) != LULL_OK ||
+        (status = check_range("length", o->length, 0, config->seq_len, error)) != LULL_OK ||
+        (status = check_range("kv", (int32_t)o->kv, 0, LULL_KV_BF16, error)) != LULL_OK)
+        return status;
+    info->sequences = o->sequences;
+    info->threads = o->threads != 0 ? o->threads : lull_cpu_count();
+    if (info->threads > MAX_THREADS) info->threads = MAX_THREADS;
+    info->batch = o->batch;
+    info->length = o->length != 0 ? o->length : config->seq_len;
+    info->kv = o->kv;
+    if (info->kv == LULL_KV_DEFAULT)
+        info->kv = c->model->precision == LULL_F32 ? LULL_KV_F32 : LULL_KV_BF16;
+    info->blocks = (info->length + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    return LULL_OK;
+}
+
+/* ---- memory */
+
+/* A list of arrays to be cut from one block, each aligned to 64 bytes. */
+typedef struct cut {
+    void **place;
+    uint64_t bytes;
+} cut;
+
+#define MAX_CUTS 24
+
+typedef struct plan {
+    cut cuts[MAX_CUTS];
+    int n;
+    uint64_t total;
+    int overflow;
+} plan;
+
+static void want(plan *p, void *place, uint64_t count, uint64_t each, uint64_t size)
+{
+    uint64_t bytes;
+    if (!lull_u64_mul(count, each, &bytes) || !lull_u64_mul(bytes, size, &bytes) ||
+        bytes > UINT64_MAX / 4 || p->total > UINT64_MAX / 4) {
+        p->overflow = 1;
+        return;
+    }
+    bytes = (bytes + 63) / 64 * 64;
+    p->cuts[p->n].place = place;
+    p->cuts[p->n++].bytes = bytes;
+    p->total += bytes;
+}
+
+/* All places are pointers to object pointers, which have one representation on every machine this
+ * runs on; memcpy keeps the aliasing rules. */
+static void cut_up(const plan *p, unsigned char *block)
+{
+    int i;
+    for (i = 0; i < p->n; i++) {
+        void *at = block;
+        memcpy(p->cuts[i].place, &at, sizeof at);
+        block += p->cuts[i].bytes;
+    }
+}
+
+static void plan_activations(plan *p, const lull_context *c, lull_activations *xq, int32_t cols)
+{
+    uint64_t batch = (uint64_t)c->info.batch;
+    xq->group = c->model->group;
+    xq->n_groups = (cols - 1) / xq->group + 1;
+    xq->group_stride = (int32_t)lull_round_up((size_t)xq->group, 16);
+    xq->token_stride = lull_round_up((size_t)xq->n_groups * (size_t)xq->group_stride, 64);
+    want(p, &xq->q, batch, xq->token_stride, 1);
+    want(p, &xq->scale, batch, (uint64_t)xq->n_groups * 4, sizeof(float));
+    want(p, &xq->offset, batch, (uint64_t)xq->n_groups * 4, sizeof(int32_t));
+}
+
+static void plan_work(plan *p, lull_context *c)
+{
+    const lull_config *config = &c->model->config;
+    uint64_t batch = (uint64_t)c->info.batch, n_heads = (uint64_t)config->n_heads;
+    c->head_stride = (int32_t)lull_round_up((size_t)c->model->head_dim, 16);
+    c->dim_stride = lull_round_up((size_t)config->dim, 16);
+    c->kv_stride = lull_round_up((size_t)c->model->kv_dim, 16);
+    c->hidden_stride = lull_round_up((size_t)config->hidden_dim, 16);
+    c->vocab_stride = lull_round_up((size_t)config->vocab_size, 16);
+    c->scores_stride = lull_round_up((size_t)c->info.length, 16);
+    want(p, &c->rows, batch, 1, sizeof *c->rows);
+    want(p, &c->x, batch, c->dim_stride, sizeof(float));
+    want(p, &c->xb, batch, c->dim_stride, sizeof(float));
+    want(p, &c->y, batch, c->dim_stride, sizeof(float));
+    want(p, &c->k, batch, c->kv_stride, sizeof(float));
+    want(p, &c->v, batch, c->kv_stride, sizeof(float));
+    want(p, &c->query, batch * n_heads, (uint64_t)c->head_stride, sizeof(float));
+    want(p, &c->gate, batch, c->hidden_stride, sizeof(float));
+    want(p, &c->up, batch, c->hidden_stride, sizeof(float));
+    want(p, &c->scores, (uint64_t)c->info.threads * n_heads, c->scores_stride, sizeof(float));
+    want(p, &c->logits, batch, c->vocab_stride, sizeof(float));
+    if (c->model->precision != LULL_F32) {
+        plan_activations(p, c, &c->xq, config->dim);
+        plan_activations(p, c, &c->hidden_xq, config->hidden_dim);
+    }
+}
+
+static void plan_kv(plan *p, lull_context *c)
+{
+    uint64_t blocks = (uint64_t)c->info.blocks * (uint64_t)c->info.sequences, layer_bytes;
+    if (blocks > INT32_MAX) {
+        p->overflow = 1;
+        return;
+    }
+    layer_bytes = (uint64_t)c->model->config.n_kv_heads * (uint64_t)c->head_stride *
+                  LULL_KV_POSITIONS * (c->info.kv == LULL_KV_BF16 ? 2 : 4);
+    c->info.blocks = (int32_t)blocks;
+    c->info.kv_bytes = blocks * 2 * (uint64_t)c->model->config.n_layers * layer_bytes;
+    c->layer_bytes = (size_t)layer_bytes;
+    c->block_bytes = (size_t)(2 * (uint64_t)c->model->config.n_layers * layer_bytes);
+    want(p, &c->block_references, blocks, 1, sizeof(int32_t));
+    want(p, &c->free_blocks, blocks, 1, sizeof(int32_t));
+}
+
+static lull_status get_memory(lull_context *c, uint64_t most, lull_error *error)
+{
+    plan p;
+    size_t work_bytes, kv_bytes;
+    memset(&p, 0, sizeof p);
+    plan_work(&p, c);
+    plan_kv(&p, c);
+    if (p.overflow || !lull_u64_to_size(c->info.kv_bytes, &kv_bytes) ||
+        !lull_u64_to_size(p.total + c->info.kv_bytes, &work_bytes))
+        return lull_fail(error, LULL_ELIMIT, 0, 0,
+                         "context: %d sequences of %d tokens need %.1f GB, this build can address "
+                         "%.1f GB", (int)c->info.sequences, (int)c->info.length,
+                         ((double)p.total + (double)c->info.kv_bytes) / 1e9, (double)SIZE_MAX / 2e9);
+    c->info.memory_bytes = p.total + c->info.kv_bytes;
+    if (most != 0 && c->info.memory_bytes > most)
+        return lull_fail(error, LULL_ELIMIT, 0, 0,
+                         "context: %d sequences of %d tokens need %.0f bytes, max_memory_bytes is "
+                         "%.0f", (int)c->info.sequences, (int)c->info.length,
+                         (double)c->info.memory_bytes, (double)most);
+    c->work = lull_memory_get_zeroed(&c->model->allocator, (size_t)p.total);
+    if (c->work == NULL) return lull_memory_fail(error, "context", p.total);
+    cut_up(&p, c->work);
+    /* Not zeroed: pages of a long context cost nothing before they are written. */
+    c->kv = lull_memory_get(&c->model->allocator, kv_bytes);
+    if (c->kv == NULL) return lull_memory_fail(error, "context's KV cache", c->info.kv_bytes);
+    for (c->n_free = 0; c->n_free < c->info.blocks; c->n_free++)
+        c->free_blocks[c->n_free] = c->info.blocks - 1 - c->n_free;
+    return LULL_OK;
+}
+
+/* sqrt by Newton's method: +, * and / only, hence the same bits on every machine. */
+static double square_root(double x)
+{
+    double y = x > 1.0 ? x : 1.0;
+    int i;
+    for (i = 0; i < 100; i++) y = 0.5 * (y + x / y);
+    return y;
+}
+
+/* ---- life */
+
+lull_status lull_context_open(lull_context **out, lull_model *model,
+                              const lull_context_options *options, lull_error *error)
+{
+    lull_context_options defaults;
+    lull_context *c;
+    lull_status status;
+    lull_error_clear(error);
+    *out = NULL;
+    if (options == NULL) {
+        lull_context_options_init(&defaults);
+        options = &defaults;
+    }
+    c = lull_memory_get_zeroed(&model->allocator, sizeof *c);
+    if (c == NULL) return lull_memory_fail(error, "context", sizeof *c);
+    c->references = 1;
+    c->model = lull_model_retain(model);
+    c->attention_scale = (float)(1.0 / square_root((double)model->head_dim));
+    if ((status = settle_options(c, options, error)) != LULL_OK ||
+        (status = lull_kernels_select(options->cpu, &c->kernels, error)) != LULL_OK ||
+        (status = get_memory(c, options->max_memory_bytes, error)) != LULL_OK)
+        goto fail;
+    c->info.kernel = c->kernels->name;
+    if (c->info.threads > 1 &&
+        (status = lull_pool_open(&c->pool, c->info.threads, &model->allocator, error)) != LULL_OK)
+        goto fail;
+    *out = c;
+    return LULL_OK;
+fail:
+    lull_context_drop(c);
+    return status;
+}
+
+void lull_context_drop(lull_context *c)
+{
+    lull_model *model = c->model;
+    lull_allocator allocator = model->allocator;
+    if (--c->references > 0) return;
+    lull_pool_close(c->pool);
+    lull_memory_put(&allocator, c->kv);
+    lull_memory_put(&allocator, c->work);
+    lull_memory_put(&allocator, c);
+    lull_model_release(model);
+}
+
+void lull_context_close(lull_context *c)
+{
+    if (c == NULL || c->closed) return;
+    c->closed = 1;
+    lull_context_drop(c);
+}
+
+void lull_context_info_get(const lull_context *c, lull_context_info *info)
+{
+    *info = c->info;
+    info->blocks_used = c->info.blocks - c->n_free;
+}
+
+void lull_context_cancel(lull_context *c)
+{
+    lull_atomic_set(&c->cancel, 1);
+}
+
+/* ---- the step */
+
+/* Put up to n queued tokens of s into the pass. */
+static int32_t add_rows(lull_context *c, int32_t n_rows, lull_sequence *s, size_t n)
+{
+    size_t i, queued = s->n_tokens - s->n_done;
+    if (n > queued) n = queued;
+    for (i = 0; i < n; i++) {
+        lull_row *row = &c->rows[n_rows++];
+        size_t position = s->n_done + i;
+        int last = position + 1 == s->n_tokens;
+        row->sequence = s;
+        row->token = s->tokens[position];
+        row->position = (int32_t)position;
+        row->wants_logits = last || s->wants_score[position + 1];
+        row->logits = NULL;
+    }
+    return n_rows;
+}
+
+/* Choose the tokens of the next pass: first those sequences that wait for a single token, so that a
+ * long prompt does not hold them up, then the rest, in order of opening. */
+static int32_t gather(lull_context *c, lull_sequence *only, size_t limit)
+{
+    lull_sequence *s;
+    int32_t n = 0;
+    int single;
+    if (limit > (size_t)c->info.batch) limit = (size_t)c->info.batch;
+    for (single = 1; single >= 0; single--)
+        for (s = c->first; s != NULL && (size_t)n < limit; s = s->next)
+            if ((only == NULL || s == only) && (s->n_tokens - s->n_done == 1) == single)
+                n = add_rows(c, n, s, limit - (size_t)n);
+    return n;
+}
+
+/* Take over the results of a pass: what was evaluated, last logits, scores. */
+static void settle(lull_context *c, int32_t n)
+{
+    size_t vocab_size = (size_t)c->model->config.vocab_size;
+    int32_t i;
+    for (i = 0; i < n; i++) {
+        const lull_row *row = &c->rows[i];
+        lull_sequence *s = row->sequence;
+        size_t next = (size_t)row->position + 1;
+        s->n_done = next;
+        s->serial++;
+        if (row->logits == NULL) continue;
+        if (next < s->n_tokens) {
+            s->scores[next] = (float)lull_logits_logprob(row->logits, vocab_size, s->tokens[next]);
+        } else {
+            if (row->logits != s->logits)
+                memcpy(s->logits, row->logits, vocab_size * sizeof(float));
+            s->has_logits = 1;
+        }
+    }
+}
+
+static size_t count_queued(const lull_context *c)
+{
+    const lull_sequence *s;
+    size_t n = 0;
+    for (s = c->first; s != NULL; s = s->next) n += s->n_tokens - s->n_done;
+    return n;
+}
+
+lull_status lull_context_evaluate(lull_context *c, lull_sequence *only, size_t max_tokens,
+                                  size_t *remaining, lull_error *error)
+{
+    lull_status status = LULL_OK;
+    lull_fpenv env;
+    uint32_t vector_env = 0;
+    size_t budget = max_tokens != 0 ? max_tokens : SIZE_MAX;
+    int32_t n;
+    if (remaining != NULL) *remaining = 0;
+    if (c->closed) return lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
+    if (!lull_pool_usable(c->pool))
+        return lull_fail(error, LULL_ESTATE, 0, 0,
+                         "the context was opened before fork(); open a new one in this process");
+    lull_fpenv_enter(&env);
+    if (c->kernels->enter != NULL) vector_env = c->kernels->enter();
+    while (status == LULL_OK && (n = gather(c, only, budget)) > 0) {
+        status = lull_forward(c, n, error);
+        if (status == LULL_OK) settle(c, n);
+        budget -= (size_t)n;
+    }
+    if (c->kernels->leave != NULL) c->kernels->leave(vector_env);
+    lull_fpenv_leave(&env);
+    /* A cancel that came too late for this step is for the next one. */
+    if (status == LULL_ECANCELED) lull_atomic_set(&c->cancel, 0);
+    if (remaining != NULL) *remaining = count_queued(c);
+    return status;
+}
+
+lull_status lull_context_step(lull_context *c, size_t max_tokens, size_t *remaining,
+                              lull_error *error)
+{
+    lull_error_clear(error);
+    return lull_context_evaluate(c, NULL, max_tokens, remaining, error);
+}

@@ -1,0 +1,348 @@
+/* forward.c - the network, in the paper's order: Llama (Touvron et al. 2023, arXiv:2302.13971) with
+ * grouped queries (Ainslie et al. 2023, arXiv:2305.13245).
+ *
+ * A pass evaluates n tokens at once, of any sequences: every weight is read once for all of them.
+ * The arithmetic is that of the kernels (kernels/kernels.h); here are its order and the division
+ * of labour between threads, which share out rows of matrices, tokens or heads, never a sum. */
+#include "context.h"
+
+/* ---- sharing work */
+
+typedef struct pass {
+    lull_context *context;
+    const lull_layer *layer;
+    int32_t l; /* index of layer */
+    int32_t n; /* tokens */
+    void (*task)(struct pass *pass, int part, int n_parts);
+    struct linear_job {
+        const lull_matrix *w;
+        float *y; /* (n, y_stride) */
+        size_t y_stride;
+    } jobs[3]; /* matrices with one common input */
+    int n_jobs;
+    int32_t n_inputs;
+    const float *input; /* (n_inputs, input_stride), for float32 weights */
+    size_t input_stride;
+    const lull_activations *quantized_input;
+} pass;
+
+/* The share of part `part` of n things: begin (inclusive) to end. */
+static void share(int32_t n, int part, int n_parts, int32_t *begin, int32_t *end)
+{
+    *begin = (int32_t)((int64_t)n * part / n_parts);
+    *end = (int32_t)((int64_t)n * (part + 1) / n_parts);
+}
+
+static void run_part(void *argument, int part, int n_parts)
+{
+    pass *p = argument;
+    const lull_kernels *kernels = p->context->kernels;
+    uint32_t saved = 0;
+    /* The caller's thread was prepared by the step. */
+    if (part != 0 && kernels->enter != NULL) saved = kernels->enter();
+    p->task(p, part, n_parts);
+    if (part != 0 && kernels->leave != NULL) kernels->leave(saved);
+}
+
+static void run(pass *p, void (*task)(pass *, int, int))
+{
+    p->task = task;
+    lull_pool_run(p->context->pool, run_part, p);
+}
+
+/* Work per token is too little to share before there are several tokens. */
+static void run_tokens(pass *p, void (*task)(pass *, int, int))
+{
+    if (p->n < 4)
+        task(p, 0, 1);
+    else
+        run(p, task);
+}
+
+/* ---- linear layers */
+
+static void linear_task(pass *p, int part, int n_parts)
+{
+    const lull_kernels *kernels = p->context->kernels;
+    int32_t total = 0, begin, end, first = 0;
+    int i;
+    for (i = 0; i < p->n_jobs; i++) total += p->jobs[i].w->n_blocks;
+    share(total, part, n_parts, &begin, &end);
+    for (i = 0; i < p->n_jobs; first += p->jobs[i].w->n_blocks, i++) {
+        const struct linear_job *job = &p->jobs[i];
+        int32_t block0 = begin > first ? begin - first : 0;
+        int32_t block1 = end - first < job->w->n_blocks ? end - first : job->w->n_blocks;
+        if (block0 >= block1) continue;
+        if (job->w->precision == LULL_F32)
+            kernels->linear_f32(job->w, p->input, p->input_stride, p->n_inputs, job->y, job->y_stride,
+                                block0, block1);
+        else if (job->w->precision == LULL_Q8)
+            kernels->linear_q8(job->w, p->quantized_input, p->n_inputs, job->y, job->y_stride, block0,
+                               block1);
+        else
+            kernels->linear_q4(job->w, p->quantized_input, p->n_inputs, job->y, job->y_stride, block0,
+                               block1);
+    }
+}
+
+static void add_job(pass *p, const lull_matrix *w, float *y, size_t y_stride)
+{
+    struct linear_job *job = &p->jobs[p->n_jobs++];
+    job->w = w;
+    job->y = y;
+    job->y_stride = y_stride;
+}
+
+/* All jobs: y = W @ x for n_inputs tokens; then none are left. */
+static void run_linear(pass *p, const float *x, size_t x_stride, const lull_activations *xq,
+                       int32_t n_inputs)
+{
+    p->input = x;
+    p->input_stride = x_stride;
+    p->quantized_input = xq;
+    p->n_inputs = n_inputs;
+    run(p, linear_task);
+    p->n_jobs = 0;
+}
+
+static int is_quantized(const lull_context *c)
+{
+    return c->model->precision != LULL_F32;
+}
+
+/* ---- per token */
+
+/* xb = rmsnorm(x), and its quantised form */
+static void norm_token(lull_context *c, int32_t slot, const float *x, const float *weight)
+{
+    float *xb = c->xb + (size_t)slot * c->dim_stride;
+    c->kernels->rmsnorm(xb, x, weight, c->model->config.dim);
+    if (is_quantized(c)) c->kernels->quantize(&c->xq, slot, xb, c->model->config.dim);
+}
+
+static void embed_task(pass *p, int part, int n_parts)
+{
+    lull_context *c = p->context;
+    int32_t t, end;
+    for (share(p->n, part, n_parts, &t, &end); t < end; t++) {
+        float *x = c->x + (size_t)t * c->dim_stride;
+        lull_matrix_row(&c->model->embedding, c->rows[t].token, x);
+    }
+}
+
+static void attention_norm_task(pass *p, int part, int n_parts)
+{
+    lull_context *c = p->context;
+    int32_t t, end;
+    for (share(p->n, part, n_parts, &t, &end); t < end; t++)
+        norm_token(c, t, c->x + (size_t)t * c->dim_stride, p->layer->rms_att);
+}
+
+/* Rotate n_heads heads of `in` (n_heads, head_dim) into `out` (n_heads, stride): pair (2i, 2i+1) by
+ * the angle of position and i (Su et al. 2021, arXiv:2104.09864; llama2.c's interleaved pairs). */
+static void rope(float *out, size_t stride, const float *in, int32_t n_heads, int32_t head_dim,
+                 const float *cosines, const float *sines)
+{
+    int32_t h, i;
+    for (h = 0; h < n_heads; h++) {
+        const float *a = in + (size_t)h * (size_t)head_dim;
+        float *b = out + (size_t)h * stride;
+        for (i = 0; i < head_dim / 2; i++) {
+            float x0 = a[2 * i], x1 = a[2 * i + 1], c = cosines[i], s = sines[i];
+            b[2 * i] = x0 * c - x1 * s;
+            b[2 * i + 1] = x0 * s + x1 * c;
+        }
+        for (i = head_dim; i < (int32_t)stride; i++) b[i] = 0.0f;
+    }
+}
+
+/* One head's vector into its place in a KV block, padded with zeros. */
+static void store_kv(unsigned char *place, lull_kv_type kv, const float *head, int32_t head_dim,
+                     int32_t stride)
+{
+    int32_t i;
+    if (kv == LULL_KV_BF16) {
+        uint16_t *out = (uint16_t *)(void *)place;
+        for (i = 0; i < head_dim; i++) out[i] = lull_float_bf16(head[i]);
+        for (; i < stride; i++) out[i] = 0;
+    } else {
+        float *out = (float *)(void *)place;
+        for (i = 0; i < head_dim; i++) out[i] = head[i];
+        for (; i < stride; i++) out[i] = 0.0f;
+    }
+}
+
+/* query = RoPE(q); RoPE(k) and v into the cache */
+static void cache_token(pass *p, int32_t t)
+{
+    lull_context *c = p->context;
+    const lull_model *m = c->model;
+    const lull_row *row = &c->rows[t];
+    int32_t hd = m->head_dim, stride = c->head_stride, h;
+    const float *cosines = m->rope_cos + (size_t)row->position * (size_t)(hd / 2);
+    const float *sines = m->rope_sin + (size_t)row->position * (size_t)(hd / 2);
+    float *k = c->k + (size_t)t * c->kv_stride, *v = c->v + (size_t)t * c->kv_stride;
+    size_t element = c->info.kv == LULL_KV_BF16 ? 2 : 4;
+    size_t vector_bytes = (size_t)stride * element, head_bytes = LULL_KV_POSITIONS * vector_bytes;
+    unsigned char *block = row->sequence->blocks[row->position / LULL_KV_POSITIONS];
+    unsigned char *place = block + (size_t)p->l * 2 * c->layer_bytes +
+                           (size_t)(row->position % LULL_KV_POSITIONS) * vector_bytes;
+    rope(c->query + (size_t)t * (size_t)m->config.n_heads * (size_t)stride, (size_t)stride,
+         c->y + (size_t)t * c->dim_stride, m->config.n_heads, hd, cosines, sines);
+    rope(k, (size_t)hd, k, m->config.n_kv_heads, hd, cosines, sines);
+    for (h = 0; h < m->config.n_kv_heads; h++) {
+        size_t at = (size_t)h * head_bytes;
+        store_kv(place + at, c->info.kv, k + (size_t)h * (size_t)hd, hd, stride);
+        store_kv(place + c->layer_bytes + at, c->info.kv, v + (size_t)h * (size_t)hd, hd, stride);
+    }
+}
+
+static void cache_task(pass *p, int part, int n_parts)
+{
+    int32_t t, end;
+    for (share(p->n, part, n_parts, &t, &end); t < end; t++) cache_token(p, t);
+}
+
+/* Heads of all tokens are shared out; a part may begin and end inside a token. */
+static void attention_task(pass *p, int part, int n_parts)
+{
+    lull_context *c = p->context;
+    const lull_config *config = &c->model->config;
+    int32_t n_heads = config->n_heads, begin, end, i;
+    lull_attention a;
+    a.scores_stride = c->scores_stride;
+    a.scores = c->scores + (size_t)part * (size_t)n_heads * c->scores_stride;
+    a.k_offset = (size_t)p->l * 2 * c->layer_bytes;
+    a.v_offset = a.k_offset + c->layer_bytes;
+    a.n_heads = n_heads;
+    a.n_kv_heads = config->n_kv_heads;
+    a.head_dim = c->model->head_dim;
+    a.head_stride = c->head_stride;
+    a.scale = c->attention_scale;
+    share(p->n * n_heads, part, n_parts, &begin, &end);
+    for (i = begin; i < end;) {
+        int32_t t = i / n_heads, head0 = i % n_heads;
+        int32_t head1 = end - i < n_heads - head0 ? head0 + (end - i) : n_heads;
+        a.query = c->query + (size_t)t * (size_t)n_heads * (size_t)c->head_stride;
+        a.out = c->xb + (size_t)t * c->dim_stride;
+        a.blocks = (const unsigned char *const *)c->rows[t].sequence->blocks;
+        a.n_positions = c->rows[t].position + 1;
+        if (c->info.kv == LULL_KV_BF16)
+            c->kernels->attention_bf16(&a, head0, head1);
+        else
+            c->kernels->attention_f32(&a, head0, head1);
+        i += head1 - head0;
+    }
+}
+
+static void quantize_task(pass *p, int part, int n_parts)
+{
+    lull_context *c = p->context;
+    int32_t t, end;
+    for (share(p->n, part, n_parts, &t, &end); t < end; t++)
+        c->kernels->quantize(&c->xq, t, c->xb + (size_t)t * c->dim_stride, c->model->config.dim);
+}
+
+/* x += y, the attention's contribution; then the feed-forward's norm */
+static void ffn_norm_task(pass *p, int part, int n_parts)
+{
+    lull_context *c = p->context;
+    int32_t t, end;
+    for (share(p->n, part, n_parts, &t, &end); t < end; t++) {
+        float *x = c->x + (size_t)t * c->dim_stride;
+        c->kernels->add(x, c->y + (size_t)t * c->dim_stride, c->model->config.dim);
+        norm_token(c, t, x, p->layer->rms_ffn);
+    }
+}
+
+static void swiglu_task(pass *p, int part, int n_parts)
+{
+    lull_context *c = p->context;
+    int32_t t, end, hidden_dim = c->model->config.hidden_dim;
+    for (share(p->n, part, n_parts, &t, &end); t < end; t++) {
+        float *gate = c->gate + (size_t)t * c->hidden_stride;
+        c->kernels->swiglu(gate, c->up + (size_t)t * c->hidden_stride, hidden_dim);
+        if (is_quantized(c)) c->kernels->quantize(&c->hidden_xq, t, gate, hidden_dim);
+    }
+}
+
+static void residual_task(pass *p, int part, int n_parts)
+{
+    lull_context *c = p->context;
+    int32_t t, end;
+    for (share(p->n, part, n_parts, &t, &end); t < end; t++)
+        c->kernels->add(c->x + (size_t)t * c->dim_stride, c->y + (size_t)t * c->dim_stride,
+                        c->model->config.dim);
+}
+
+/* ---- the network */
+
+static void forward_layer(pass *p)
+{
+    lull_context *c = p->context;
+    const lull_layer *layer = p->layer;
+
+    /* attention: q, k, v of the normed stream, RoPE, softmax(q k) v, back through wo */
+    run_tokens(p, attention_norm_task);
+    add_job(p, &layer->wq, c->y, c->dim_stride);
+    add_job(p, &layer->wk, c->k, c->kv_stride);
+    add_job(p, &layer->wv, c->v, c->kv_stride);
+    run_linear(p, c->xb, c->dim_stride, &c->xq, p->n);
+    run_tokens(p, cache_task);
+    run(p, attention_task);
+    if (is_quantized(c)) run_tokens(p, quantize_task);
+    add_job(p, &layer->wo, c->y, c->dim_stride);
+    run_linear(p, c->xb, c->dim_stride, &c->xq, p->n);
+
+    /* feed-forward: w2(silu(w1 x) * w3 x) */
+    run_tokens(p, ffn_norm_task);
+    add_job(p, &layer->w1, c->gate, c->hidden_stride);
+    add_job(p, &layer->w3, c->up, c->hidden_stride);
+    run_linear(p, c->xb, c->dim_stride, &c->xq, p->n);
+    run_tokens(p, swiglu_task);
+    add_job(p, &layer->w2, c->y, c->dim_stride);
+    run_linear(p, c->gate, c->hidden_stride, &c->hidden_xq, p->n);
+    run_tokens(p, residual_task);
+}
+
+/* Final norm and classifier, for the tokens whose logits are wanted. */
+static void classify(pass *p)
+{
+    lull_context *c = p->context;
+    int32_t t, n_wanted = 0;
+    float *out;
+    for (t = 0; t < p->n; t++)
+        if (c->rows[t].wants_logits)
+            norm_token(c, n_wanted++, c->x + (size_t)t * c->dim_stride, c->model->rms_final);
+    if (n_wanted == 0) return;
+    out = c->logits;
+    for (t = 0; t < p->n; t++) {
+        lull_row *row = &c->rows[t];
+        if (!row->wants_logits) continue;
+        /* A single row, the usual case, goes to its sequence without a copy. */
+        if (n_wanted == 1) out = row->sequence->logits;
+        row->logits = out;
+        if (n_wanted == 1) break;
+        out += c->vocab_stride;
+    }
+    add_job(p, &c->model->classifier, n_wanted == 1 ? out : c->logits, c->vocab_stride);
+    run_linear(p, c->xb, c->dim_stride, &c->xq, n_wanted);
+}
+
+lull_status lull_forward(lull_context *c, int32_t n, lull_error *error)
+{
+    pass p;
+    memset(&p, 0, sizeof p);
+    p.context = c;
+    p.n = n;
+    run_tokens(&p, embed_task);
+    for (p.l = 0; p.l < c->model->config.n_layers; p.l++) {
+        if (lull_atomic_get(&c->cancel))
+            return lull_fail(error, LULL_ECANCELED, 0, 0, "step canceled in layer %d of %d", (int)p.l,
+                             (int)c->model->config.n_layers);
+        p.layer = &c->model->layers[p.l];
+        forward_layer(&p);
+    }
+    classify(&p);
+    return LULL_OK;
+}

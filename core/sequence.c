@@ -1,0 +1,288 @@
+/* sequence.c - one text inside a context: its tokens, the KV blocks they live in, its logits.
+ *
+ * KV blocks are shared by reference count.  The rule that keeps sharing safe: a block that holds a
+ * position not yet evaluated belongs to one sequence alone (reserve sees to it). */
+#include "context.h"
+
+static const uint32_t NAN_BITS = 0x7fc00000u;
+
+/* ---- KV blocks */
+
+static int32_t block_index(const lull_context *c, const unsigned char *block)
+{
+    return (int32_t)((size_t)(block - c->kv) / c->block_bytes);
+}
+
+/* There is always a free one: a context has enough for all its sequences when nothing is shared. */
+static unsigned char *take_block(lull_context *c)
+{
+    int32_t i = c->free_blocks[--c->n_free];
+    c->block_references[i] = 1;
+    return c->kv + (size_t)i * c->block_bytes;
+}
+
+static void drop_block(lull_context *c, unsigned char *block)
+{
+    int32_t i = block_index(c, block);
+    if (--c->block_references[i] == 0) c->free_blocks[c->n_free++] = i;
+}
+
+/* Make blocks for the queued positions n_done .. n_tokens-1, each this sequence's alone. */
+static void reserve(lull_sequence *s)
+{
+    lull_context *c = s->context;
+    size_t b, end = (s->n_tokens + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    if (s->n_done == s->n_tokens) return;
+    for (b = s->n_done / LULL_KV_POSITIONS; b < end; b++) {
+        unsigned char *shared = s->blocks[b];
+        if (shared == NULL) {
+            s->blocks[b] = take_block(c);
+        } else if (c->block_references[block_index(c, shared)] > 1) {
+            s->blocks[b] = take_block(c);
+            memcpy(s->blocks[b], shared, c->block_bytes);
+            drop_block(c, shared);
+        }
+    }
+}
+
+/* Let go of blocks that hold nothing below position n. */
+static void drop_blocks_from(lull_sequence *s, size_t n)
+{
+    size_t b, end = ((size_t)s->context->info.length + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    for (b = (n + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS; b < end && s->blocks[b] != NULL; b++) {
+        drop_block(s->context, s->blocks[b]);
+        s->blocks[b] = NULL;
+    }
+}
+
+/* ---- life */
+
+/* One block of memory: the struct, then its arrays, each aligned to 64 bytes. */
+static lull_sequence *allocate(lull_context *c, lull_error *error)
+{
+    size_t length = (size_t)c->info.length, at, total;
+    size_t n_blocks = (length + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    size_t logits_bytes = c->vocab_stride * sizeof(float);
+    size_t tokens_bytes = lull_round_up(length * sizeof(int32_t), 64);
+    size_t scores_bytes = lull_round_up(length * sizeof(float), 64);
+    size_t blocks_bytes = lull_round_up(n_blocks * sizeof(unsigned char *), 64);
+    unsigned char *memory;
+    lull_sequence *s;
+    at = lull_round_up(sizeof *s, 64);
+    total = at + logits_bytes + tokens_bytes + scores_bytes + blocks_bytes + length;
+    memory = lull_memory_get_zeroed(&c->model->allocator, total);
+    if (memory == NULL) {
+        lull_memory_fail(error, "sequence", total);
+        return NULL;
+    }
+    s = (lull_sequence *)(void *)memory;
+    s->logits = (float *)(void *)(memory + at);
+    at += logits_bytes;
+    s->tokens = (int32_t *)(void *)(memory + at);
+    at += tokens_bytes;
+    s->scores = (float *)(void *)(memory + at);
+    at += scores_bytes;
+    s->blocks = (unsigned char **)(void *)(memory + at);
+    at += blocks_bytes;
+    s->wants_score = memory + at;
+    return s;
+}
+
+static lull_status check_open(const lull_context *c, lull_error *error)
+{
+    if (c->closed) return lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
+    return LULL_OK;
+}
+
+lull_status lull_sequence_open(lull_sequence **out, lull_context *c, lull_error *error)
+{
+    lull_sequence *s, **tail = &c->first;
+    lull_error_clear(error);
+    *out = NULL;
+    if (check_open(c, error) != LULL_OK) return LULL_ESTATE;
+    if (c->info.open_sequences == c->info.sequences)
+        return lull_fail(error, LULL_ELIMIT, 0, 0,
+                         "the context holds %d sequence%s, and all are open; close one or open the "
+                         "context with more", (int)c->info.sequences,
+                         c->info.sequences == 1 ? "" : "s");
+    s = allocate(c, error);
+    if (s == NULL) return LULL_ENOMEM;
+    s->context = c;
+    c->references++;
+    c->info.open_sequences++;
+    while (*tail != NULL) tail = &(*tail)->next;
+    *tail = s;
+    *out = s;
+    return LULL_OK;
+}
+
+void lull_sequence_close(lull_sequence *s)
+{
+    lull_context *c;
+    lull_sequence **link;
+    if (s == NULL) return;
+    c = s->context;
+    drop_blocks_from(s, 0);
+    for (link = &c->first; *link != s;) link = &(*link)->next;
+    *link = s->next;
+    c->info.open_sequences--;
+    lull_memory_put(&c->model->allocator, s);
+    lull_context_drop(c);
+}
+
+/* ---- feeding */
+
+static lull_status check_feed(const lull_sequence *s, const int32_t *tokens, size_t n,
+                              lull_error *error)
+{
+    const lull_context *c = s->context;
+    size_t i, length = (size_t)c->info.length;
+    if (check_open(c, error) != LULL_OK) return LULL_ESTATE;
+    for (i = 0; i < n; i++)
+        if (tokens[i] < 0 || tokens[i] >= c->model->config.vocab_size)
+            return lull_fail(error, LULL_EINVAL, 0, 0,
+                             "token %lu of %lu is %d, the vocabulary has 0..%d", (unsigned long)i + 1,
+                             (unsigned long)n, (int)tokens[i], (int)c->model->config.vocab_size - 1);
+    if (n > length - s->n_tokens)
+        return lull_fail(error, LULL_ECONTEXT, 0, 0,
+                         "%lu tokens do not fit: the sequence holds %lu, the context's length is %lu",
+                         (unsigned long)n, (unsigned long)s->n_tokens, (unsigned long)length);
+    return LULL_OK;
+}
+
+lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n, unsigned flags,
+                               lull_error *error)
+{
+    size_t i, first = s->n_tokens;
+    int scored = (flags & LULL_FEED_SCORE) != 0;
+    lull_status status;
+    lull_error_clear(error);
+    if ((flags & ~LULL_FEED_SCORE) != 0)
+        return lull_fail(error, LULL_EINVAL, 0, 0, "feed: unknown flags 0x%x", flags);
+    if ((status = check_feed(s, tokens, n, error)) != LULL_OK) return status;
+    for (i = 0; i < n; i++) {
+        s->tokens[first + i] = tokens[i];
+        s->scores[first + i] = lull_bits_float(NAN_BITS);
+        s->wants_score[first + i] = (unsigned char)scored;
+    }
+    /* The step scores a token when it evaluates the one before it; the logits before the first of
+     * these may be here already. */
+    if (scored && n > 0 && s->has_logits)
+        s->scores[first] = (float)lull_logits_logprob(
+            s->logits, (size_t)s->context->model->config.vocab_size, tokens[0]);
+    if (n > 0) s->has_logits = 0;
+    s->n_tokens += n;
+    reserve(s);
+    return LULL_OK;
+}
+
+lull_status lull_sequence_rewind(lull_sequence *s, size_t n, lull_error *error)
+{
+    lull_error_clear(error);
+    if (check_open(s->context, error) != LULL_OK) return LULL_ESTATE;
+    if (n > s->n_tokens)
+        return lull_fail(error, LULL_EINVAL, 0, 0, "rewind to %lu tokens: the sequence holds %lu",
+                         (unsigned long)n, (unsigned long)s->n_tokens);
+    s->n_tokens = n;
+    if (s->n_done >= n) s->n_done = n > 0 ? n - 1 : 0;
+    s->has_logits = 0;
+    s->serial++;
+    drop_blocks_from(s, n);
+    reserve(s);
+    return LULL_OK;
+}
+
+lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *s, lull_error *error)
+{
+    lull_context *c = s->context;
+    lull_sequence *child;
+    size_t b, n_shared = (s->n_done + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    lull_status status = lull_sequence_open(&child, c, error);
+    *out = NULL;
+    if (status != LULL_OK) return status;
+    memcpy(child->tokens, s->tokens, s->n_tokens * sizeof *s->tokens);
+    memcpy(child->scores, s->scores, s->n_tokens * sizeof *s->scores);
+    memcpy(child->wants_score, s->wants_score, s->n_tokens);
+    child->n_tokens = s->n_tokens;
+    child->n_done = s->n_done;
+    child->has_logits = s->has_logits;
+    if (s->has_logits)
+        memcpy(child->logits, s->logits, (size_t)c->model->config.vocab_size * sizeof(float));
+    for (b = 0; b < n_shared; b++) {
+        child->blocks[b] = s->blocks[b];
+        c->block_references[block_index(c, s->blocks[b])]++;
+    }
+    reserve(child);
+    *out = child;
+    return LULL_OK;
+}
+
+/* ---- results */
+
+size_t lull_sequence_length(const lull_sequence *s)
+{
+    return s->n_tokens;
+}
+
+size_t lull_sequence_pending(const lull_sequence *s)
+{
+    return s->n_tokens - s->n_done;
+}
+
+const int32_t *lull_sequence_tokens(const lull_sequence *s)
+{
+    return s->tokens;
+}
+
+lull_context *lull_sequence_context(const lull_sequence *s)
+{
+    return s->context;
+}
+
+const float *lull_sequence_scores(const lull_sequence *s)
+{
+    return s->scores;
+}
+
+uint64_t lull_sequence_serial(const lull_sequence *s)
+{
+    return s->serial;
+}
+
+lull_status lull_sequence_logits(const lull_sequence *s, const float **logits, lull_error *error)
+{
+    lull_error_clear(error);
+    *logits = NULL;
+    if (check_open(s->context, error) != LULL_OK) return LULL_ESTATE;
+    if (s->n_tokens == 0)
+        return lull_fail(error, LULL_ESTATE, 0, 0, "no logits: the sequence is empty; feed it first");
+    if (!s->has_logits)
+        return lull_fail(error, LULL_ESTATE, 0, 0,
+                         "no logits: %lu token%s queued; step the context first",
+                         (unsigned long)(s->n_tokens - s->n_done),
+                         s->n_tokens - s->n_done == 1 ? " is" : "s are");
+    *logits = s->logits;
+    return LULL_OK;
+}
+
+lull_status lull_sequence_score(lull_sequence *s, const int32_t *tokens, size_t n, float *logprobs,
+                                lull_error *error)
+{
+    lull_context *c = s->context;
+    size_t length = s->n_tokens;
+    int had_logits = s->has_logits;
+    lull_status status;
+    lull_error_clear(error);
+    if (check_open(c, error) != LULL_OK) return LULL_ESTATE;
+    if (length == 0)
+        return lull_fail(error, LULL_ESTATE, 0, 0,
+                         "score: the sequence is empty; feed what the tokens follow first");
+    if ((status = lull_sequence_feed(s, tokens, n, LULL_FEED_SCORE, error)) != LULL_OK) return status;
+    if (n == 0) return LULL_OK;
+    status = lull_context_evaluate(c, s, 0, NULL, error);
+    if (status == LULL_OK) memcpy(logprobs, s->scores + length, n * sizeof *logprobs);
+    lull_sequence_rewind(s, length, NULL);
+    /* Put back the logits that were there. */
+    if (status == LULL_OK && had_logits) status = lull_context_evaluate(c, s, 0, NULL, error);
+    return status;
+}
