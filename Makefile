@@ -197,7 +197,8 @@ $(MODULE): $(call objects,$(MODULE_SRC)) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(LINK) $(MODULE_FLAGS) -o $@ $^ $(LULL_LIBS)
 
-$(BUILD)/lull.pc: core/lull.h Makefile $(BUILD)/flags
+$(BUILD)/lull.pc: FORCE
+	@mkdir -p $(@D)
 	@printf '%s\n' 'libdir=$(LIBDIR)' 'includedir=$(INCDIR)' '' 'Name: lull' \
 	  'Description: Llama-family language models on any machine' 'Version: $(VERSION)' \
 	  'Libs: -L$${libdir} -llull $(LULL_LIBS)' 'Cflags: -I$${includedir}' > $@
@@ -243,5 +244,108 @@ $(BUILD)/bin/canary: $(BUILD)/tests/canary.o
 # What also runs on other machines.
 c-tests: all $(if $(CMOCKA_LIBS),$(UNIT_BIN)) $(KTEST_BIN) $(GOLDEN_BIN) $(REPLAY_BIN)
 native-tests: c-tests $(HOST_BIN) $(EXAMPLE_BIN) $(if $(SAN),$(BUILD)/bin/canary)
+
+# ------------------------------------------------------------------------- story, test, the rest
+
+story:
+	@sh tests/setup/packages.sh story
+	@$(MAKE) --no-print-directory all
+	@echo
+	@LULL_BUILD='$(BUILD)' scripts/bin/lull tell examples/models/lullaby.bin \
+	  -p 'Once upon a time' -n 220 --temperature 0.8 --seed 3 --stats
+
+# The machines of the cross-built tests.  A filter that names none of them leaves them out.
+CROSS         := $(if $(SAN),,i386 ppc s390x aarch64)
+CROSS         := $(if $(T),$(foreach c,$(CROSS),$(if $(findstring $(c),$(T)),$(c))),$(CROSS))
+CROSS_i386    := i686-linux-gnu
+CROSS_ppc     := powerpc-linux-gnu
+CROSS_s390x   := s390x-linux-gnu
+CROSS_aarch64 := aarch64-linux-gnu
+PARALLEL       = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+
+# A second make, because what it finds out about compilers and libraries may just have come.
+test:
+	@sh tests/setup/packages.sh test
+	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(CROSS:%=cross-%) || \
+	  echo 'make: some tests do not build; going on with the others'
+	@BUILD='$(BUILD)' SAN='$(SAN)' CC='$(CC)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' LUA='$(LUA)' \
+	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' sh tests/run.sh '$(T)'
+
+# Debian's sources of Lua and cmocka, to build for other machines.
+$(BUILD)/sources/done:
+	$(call say,GET,sources of Lua 5.1 and cmocka)
+	$(Q)sh tests/setup/sources.sh $(@D)
+
+.PHONY: $(CROSS:%=cross-%)
+$(CROSS:%=cross-%): cross-%: $(BUILD)/sources/done
+	$(Q)if command -v $(CROSS_$*)-gcc >/dev/null; then \
+	  sh tests/setup/cross.sh $(BUILD)/sources $(BUILD)/$*/deps $(CROSS_$*) && \
+	  $(MAKE) --no-print-directory CC=$(CROSS_$*)-gcc AR=$(CROSS_$*)-ar BUILD=$(BUILD)/$* \
+	    TEST_LDFLAGS=-static LUA_LIBS= LUA_CFLAGS=-I$(BUILD)/$*/deps/lua \
+	    CMOCKA_CFLAGS=-I$(BUILD)/$*/deps/cmocka \
+	    CMOCKA_LIBS="$$(ls $(BUILD)/$*/deps/cmocka/libcmocka.a 2>/dev/null)" \
+	    $$(test -e $(BUILD)/$*/deps/lua/lua && echo all) c-tests; \
+	else echo '  no compiler $(CROSS_$*)-gcc'; fi
+
+check:
+	@sh tests/setup/packages.sh check
+	@CC='$(CC)' LUA_CFLAGS='$(LUA_CFLAGS)' CFLAGS_CHECK='$(SYSTEM)' sh tests/check.sh
+
+.PHONY: format
+# Rewrites the C files as `make check` wants them.
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+FUZZ_SECONDS ?= 30
+FUZZ_BIN     := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/bin/%)
+
+fuzz:
+	@sh tests/setup/packages.sh fuzz
+	@$(MAKE) --no-print-directory $(PARALLEL) CC=clang SAN=fuzz BUILD=$(BUILD)-fuzz fuzz-programs
+	@for program in $(FUZZ_BIN:$(BUILD)/%=$(BUILD)-fuzz/%); do \
+	  name=$${program##*/fuzz_}; new=$(BUILD)-fuzz/new/$$name; mkdir -p $$new; \
+	  echo "fuzz $$name: $(FUZZ_SECONDS) s, new inputs go to $$new"; \
+	  $$program -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	    -artifact_prefix=$(BUILD)-fuzz/$$name- $$new $$(ls -d tests/corpus/$$name 2>/dev/null) \
+	    > $(BUILD)-fuzz/$$name.log 2>&1 || { tail -40 $(BUILD)-fuzz/$$name.log; exit 1; }; \
+	  grep number_of_executed_units $(BUILD)-fuzz/$$name.log; done
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ_BIN)
+$(FUZZ_BIN): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(SUPPORT) $(LIB)
+	$(call link-test,-fsanitize=fuzzer)
+
+bench: all $(BENCH_BIN)
+	@echo 'Measurements in tests/bench; each says in its first lines how to run it:'
+	@for f in $(wildcard tests/bench/*.*); do echo "  $$f"; sed -n '2,3s/^[^A-Za-z]*/      /p' $$f; done
+
+# -------------------------------------------------------------------------------------- install
+
+MODELS := $(wildcard examples/models/*)
+
+install: all
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(INCDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' \
+	  '$(DESTDIR)$(CMODDIR)/lull' '$(DESTDIR)$(DATADIR)/models' \
+	  $(patsubst %/,'$(DESTDIR)$(LMODDIR)/%',$(sort $(dir $(SCRIPTS:scripts/%=%))))
+	$(INSTALL) -m 644 core/lull.h '$(DESTDIR)$(INCDIR)/lull.h'
+	$(INSTALL) -m 644 $(LIB) '$(DESTDIR)$(LIBDIR)/liblull.a'
+	$(INSTALL) -m 644 $(BUILD)/lull.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/lull.pc'
+	$(INSTALL) -m 755 $(MODULE) '$(DESTDIR)$(CMODDIR)/lull/core.so'
+	for f in $(SCRIPTS:scripts/%=%); do \
+	  $(INSTALL) -m 644 "scripts/$$f" "$(DESTDIR)$(LMODDIR)/$$f" || exit 1; done
+	$(INSTALL) -m 644 $(MODELS) '$(DESTDIR)$(DATADIR)/models/'
+	$(INSTALL) -m 644 LICENSE '$(DESTDIR)$(DATADIR)/LICENSE'
+
+uninstall:
+	rm -f '$(DESTDIR)$(INCDIR)/lull.h' '$(DESTDIR)$(LIBDIR)/liblull.a' '$(DESTDIR)$(BINDIR)/lull' \
+	  '$(DESTDIR)$(LIBDIR)/pkgconfig/lull.pc' '$(DESTDIR)$(CMODDIR)/lull/core.so' \
+	  $(SCRIPTS:scripts/%='$(DESTDIR)$(LMODDIR)/%') '$(DESTDIR)$(DATADIR)/LICENSE' \
+	  $(MODELS:examples/models/%='$(DESTDIR)$(DATADIR)/models/%')
+	-for d in $(patsubst %/,'$(DESTDIR)$(LMODDIR)/%',$(sort $(dir $(SCRIPTS:scripts/%=%)))) \
+	  '$(DESTDIR)$(LMODDIR)/lull' '$(DESTDIR)$(CMODDIR)/lull' '$(DESTDIR)$(DATADIR)/models' \
+	  '$(DESTDIR)$(DATADIR)'; do test ! -d "$$d" || rmdir "$$d"; done
+
+clean:
+	rm -rf '$(BUILD)'
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))

@@ -1,0 +1,179 @@
+#!/bin/sh
+# Runs every test, keeps going after a failure, and ends with one counting line.
+# usage: tests/run.sh [TEXT]     only tests whose names contain TEXT; `make test` calls it
+#
+# A test is a command.  Its output goes to $BUILD/log/NAME.log and is shown when it fails.  How many
+# cases it counts for comes from that output, if it speaks one of these: cmocka's summary, TAP, or
+# a line "N passed, N failed, N skipped".  Otherwise it is one case: exit 0 passed, 77 skipped.
+set -u
+: "${BUILD:=build}" "${SAN:=}" "${CC:=cc}" "${LUA:=lua5.1}" "${BUSTED:=busted}" "${CROSS:=}"
+: "${LULL_TEST_SECONDS:=600}"
+filter=${1:-}
+root=$PWD
+case $BUILD in /*) ;; *) BUILD=$root/$BUILD ;; esac
+log=$BUILD/log
+passed=0 failed=0 skipped=0 failures=
+rm -rf "$log"
+mkdir -p "$log"
+ulimit -c 0
+
+LUA_PATH="$root/scripts/?.lua;$root/scripts/?/init.lua;;"
+LUA_CPATH="$BUILD/?.so;;"
+LULL_BUILD=$BUILD
+export LUA_PATH LUA_CPATH LULL_BUILD BUILD SAN CC LUA LC_ALL=C
+
+# A stock interpreter that loads a sanitized module needs the sanitizer's runtime first.
+preload=
+case $SAN in
+  asan) preload="$($CC -print-file-name=libasan.so) $($CC -print-file-name=libubsan.so)" ;;
+  ubsan) preload=$($CC -print-file-name=libubsan.so) ;;
+  tsan) preload=$($CC -print-file-name=libtsan.so) ;;
+esac
+export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:allocator_may_return_null=1"
+export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1" TSAN_OPTIONS="exitcode=66:halt_on_error=0"
+
+# cases FILE: "passed failed skipped spoken", and the names of skipped cases after it
+cases() {
+  awk '
+    /^\[  PASSED  \] [0-9]+ test/ { p += $4; spoken = 1 }
+    /^\[  FAILED  \] [0-9]+ test/ { f += $4; spoken = 1 }
+    /^\[  SKIPPED \] [0-9]+ test/ { s += $4; spoken = 1; next }
+    /^\[  SKIPPED \] / { if (!($4 in seen)) name[++n] = $4; seen[$4] = 1 }
+    /^1\.\.[0-9]+$/ { spoken = 1 }
+    /^ok [0-9]+.*# *SKIP/ { s++; sub(/^ok [0-9]+ *-* */, ""); name[++n] = $0; next }
+    /^ok [0-9]+/ { p++ }
+    /^not ok [0-9]+/ { f++ }
+    /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $1; f += $3; s += $5; spoken = 1 }
+    /^skip +/ { sub(/^skip +/, ""); name[++n] = $0 }
+    END { print p + 0, f + 0, s + 0, spoken + 0; for (i = 1; i <= n; i++) print name[i] }
+  ' "$1"
+}
+
+# run NAME COMMAND...
+run() {
+  name=$1
+  shift
+  case $name in *"$filter"*) ;; *) return ;; esac
+  out=$log/$(echo "$name" | tr / -).log
+  start=$(date +%s)
+  timeout -k 10 "$LULL_TEST_SECONDS" "$@" > "$out" 2>&1 < /dev/null
+  code=$?
+  seconds=$(($(date +%s) - start))
+  # shellcheck disable=SC2046  # four numbers
+  set -- $(cases "$out" | head -1)
+  p=$1 f=$2 s=$3
+  if [ "$4" -eq 0 ]; then
+    p=0 f=0 s=0
+    case $code in 0) p=1 ;; 77) s=1 ;; *) f=1 ;; esac
+  else
+    [ "$code" -eq 0 ] || [ "$f" -gt 0 ] || f=1
+    [ $((p + f + s)) -gt 0 ] || { f=1; echo 'no case ran' >> "$out"; }
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  if [ "$f" -gt 0 ]; then
+    failures="$failures $name"
+    [ "$code" -ne 124 ] || echo "stopped after $LULL_TEST_SECONDS seconds" >> "$out"
+    printf 'FAIL  %s: %d of %d (%d s, exit %d)\n' "$name" "$f" $((p + f + s)) "$seconds" "$code"
+    tail -n 200 "$out" | sed 's/^/      /'
+  elif [ "$p" -eq 0 ]; then
+    printf 'skip  %s: %s\n' "$name" "$(tail -n 1 "$out")"
+  else
+    printf 'ok    %s: %d (%d s)\n' "$name" "$p" "$seconds"
+    [ "$s" -eq 0 ] || cases "$out" | sed "1d; s|^|skip  $name: |"
+  fi
+}
+
+# skip NAME REASON
+skip() {
+  case $1 in *"$filter"*) ;; *) return ;; esac
+  skipped=$((skipped + 1))
+  printf 'skip  %s: %s\n' "$1" "$2"
+}
+
+# programs PREFIX FOLDER [EMULATOR...]: the C tests built in FOLDER
+programs() {
+  prefix=$1 folder=$2
+  shift 2
+  for source in tests/unit/test_*.c; do
+    [ -e "$source" ] || continue
+    unit=$(basename "$source" .c)
+    if [ -e "$folder/deps" ] && [ ! -e "$folder/deps/cmocka/libcmocka.a" ]; then
+      skip "${prefix}unit/${unit#test_}" 'no cmocka for this machine'
+    else
+      run "${prefix}unit/${unit#test_}" "$@" "$folder/bin/$unit"
+    fi
+  done
+  for one in kernels golden; do
+    ls tests/$one/*.c > /dev/null 2>&1 && run "$prefix$one" "$@" "$folder/bin/$one"
+  done
+  for source in tests/fuzz/fuzz_*.c; do
+    [ -e "$source" ] || continue
+    target=$(basename "$source" .c)
+    target=${target#fuzz_}
+    run "${prefix}corpus/$target" "$@" "$folder/bin/replay_$target" "tests/corpus/$target"/*
+  done
+}
+
+# ----------------------------------------------------------------------------- on this machine
+
+if [ -n "$SAN" ]; then
+  # The net must catch a fish, or the rest proves nothing.
+  run "canary/$SAN" sh tests/canary.sh
+fi
+
+programs '' "$BUILD"
+
+for spec in $(find tests/spec -name '*_spec.lua' 2>/dev/null | sort); do
+  name=${spec#tests/spec/}
+  if command -v "$BUSTED" > /dev/null; then
+    run "spec/${name%_spec.lua}" env LD_PRELOAD="$preload" "$LUA" "$(command -v "$BUSTED")" \
+      --sort-files -o TAP "$spec"
+  else
+    skip "spec/${name%_spec.lua}" "$BUSTED is not installed"
+  fi
+done
+
+export LULL_PRELOAD="$preload"
+for source in tests/hosts/*.c; do
+  [ -e "$source" ] && run "hosts/$(basename "$source" .c)" "$BUILD/bin/host_$(basename "$source" .c)"
+done
+
+for script in tests/faults/*.lua; do
+  [ -e "$script" ] && run "faults/$(basename "$script" .lua)" env LD_PRELOAD="$preload" "$LUA" "$script"
+done
+for script in tests/faults/*.sh; do
+  [ -e "$script" ] && run "faults/$(basename "$script" .sh)" sh "$script"
+done
+[ -e tests/examples.sh ] && run examples sh tests/examples.sh
+
+if [ -z "$SAN" ]; then
+  for script in tests/build/*.sh; do
+    run "build/$(basename "$script" .sh)" sh "$script"
+  done
+fi
+
+# --------------------------------------------------------------------------- on other machines
+
+for machine in $CROSS; do
+  folder=$BUILD/$machine
+  if [ ! -e "$folder/liblull.a" ]; then
+    skip "$machine" 'not built: its cross compiler is missing, or the build failed'
+    continue
+  fi
+  case $machine in
+    i386) programs i386/ "$folder" ;;
+    s390x) programs s390x/ "$folder" qemu-s390x ;;
+    aarch64) programs aarch64/ "$folder" qemu-aarch64 ;;
+    ppc)
+      programs ppc-g4/ "$folder" qemu-ppc -cpu 7447a
+      programs ppc-g3/ "$folder" qemu-ppc -cpu 750
+      run ppc/isa sh tests/cross/isa.sh "$folder" powerpc-linux-gnu-objdump
+      run ppc-g4/story sh tests/cross/story.sh "$folder" altivec qemu-ppc -cpu 7447a -L "$folder/deps/root"
+      run ppc-g3/story sh tests/cross/story.sh "$folder" portable qemu-ppc -cpu 750 -L "$folder/deps/root"
+      ;;
+  esac
+done
+
+[ -z "$failures" ] || printf '\nfailed:%s\n' "$failures"
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

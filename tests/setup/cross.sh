@@ -1,0 +1,48 @@
+#!/bin/sh
+# Builds what the tests of another machine need beside lull: cmocka, and for PowerPC a Lua.
+# usage: cross.sh SOURCES FOLDER TRIPLE
+#
+# SOURCES is the folder sources.sh filled.  Leaves FOLDER/cmocka/{cmocka.h,libcmocka.a}, and for
+# powerpc-linux-gnu FOLDER/lua/{lua,lua.h,...} and FOLDER/root, a copy of the target's libraries
+# that emulated old processors can run.  What cannot be built is left out.
+set -u
+
+[ $# -eq 3 ] || { echo 'usage: cross.sh SOURCES FOLDER TRIPLE' >&2; exit 2; }
+sources=$1 folder=$2 triple=$3
+cc=$triple-gcc
+
+if [ ! -e "$folder/cmocka/libcmocka.a" ] && [ -e "$sources"/cmocka-*/src/cmocka.c ]; then
+  from=$(echo "$sources"/cmocka-*)
+  out=$folder/cmocka
+  mkdir -p "$out" && cp "$from"/include/cmocka*.h "$out" || exit 1
+  # What its configure step would find on any Linux with glibc.
+  : > "$out/config.h"
+  "$cc" -std=gnu99 -O2 -w -DHAVE_CONFIG_H -DHAVE_ASSERT_H -DHAVE_INTTYPES_H -DHAVE_MALLOC_H \
+    -DHAVE_SETJMP_H -DHAVE_SIGNAL_H -DHAVE_STDARG_H -DHAVE_STDDEF_H -DHAVE_STDINT_H \
+    -DHAVE_STDIO_H -DHAVE_STDLIB_H -DHAVE_STRINGS_H -DHAVE_STRING_H -DHAVE_TIME_H -DHAVE_UNISTD_H \
+    -DHAVE_STRUCT_TIMESPEC -DHAVE_SNPRINTF -DHAVE_VSNPRINTF -DHAVE_STRSIGNAL \
+    -DHAVE_SIGLONGJMP -DHAVE_CLOCK_GETTIME -DHAVE_CLOCK_REALTIME -DHAVE_GCC_THREAD_LOCAL_STORAGE \
+    -I"$out" -c -o "$out/cmocka.o" "$from/src/cmocka.c" &&
+    "$triple-ar" rcs "$out/libcmocka.a" "$out/cmocka.o" ||
+    echo "  cmocka does not build for $triple"
+fi
+
+[ "$triple" = powerpc-linux-gnu ] || exit 0
+
+if [ ! -e "$folder/lua/lua" ] && [ -e "$sources"/lua5.1-*/src/lua.c ]; then
+  out=$folder/lua
+  mkdir -p "$out" && cp "$sources"/lua5.1-*/src/*.[ch] "$out" || exit 1
+  rm -f "$out/luac.c" "$out/print.c"
+  printf '#define DEB_HOST_MULTIARCH "%s"\n' "$triple" > "$out/lua5.1-deb-multiarch.h"
+  "$cc" -O2 -w -mcpu=750 -DLUA_USE_POSIX -DLUA_USE_DLOPEN -Wl,-E -o "$out/lua" "$out"/*.c -lm -ldl ||
+    echo "  Lua does not build for $triple"
+fi
+
+root=$folder/root
+if [ ! -e "$root/done" ] && [ -e "/usr/$triple/lib/ld.so.1" ]; then
+  mkdir -p "$root/lib" || exit 1
+  for library in ld.so.1 libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 libgcc_s.so.1; do
+    cp -L "/usr/$triple/lib/$library" "$root/lib/" || exit 1
+  done
+  lua5.1 tests/setup/plain_mffs.lua "$root"/lib/* && : > "$root/done"
+fi

@@ -1,0 +1,74 @@
+#!/bin/sh
+# Installs the Debian packages a make target needs.
+# usage: packages.sh LIST...      lists: story test check fuzz
+#
+# Says what is missing, then installs it as root or through `sudo -n`.  Without the right to, or
+# with LULL_NO_INSTALL=1, prints the line to run and exits 3.  Elsewhere than on Debian it says
+# what is needed and lets the build find out.
+set -u
+
+story='build-essential pkg-config lua5.1 liblua5.1-0-dev lua-argparse lua-cjson lua-filesystem'
+test="$story libcmocka-dev lua-busted time
+  gcc-i686-linux-gnu libc6-dev-i386-cross
+  gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
+  gcc-s390x-linux-gnu libc6-dev-s390x-cross
+  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+fuzz='build-essential pkg-config clang'
+check="$story libcmocka-dev clang clang-format clang-tidy cppcheck lua-check shellcheck"
+
+wanted=
+for list; do
+  case $list in
+    story) wanted="$wanted $story" ;;
+    test) wanted="$wanted $test" ;;
+    check) wanted="$wanted $check" ;;
+    fuzz) wanted="$wanted $fuzz" ;;
+    *) echo "packages.sh: no list named '$list' (story, test, check, fuzz)" >&2; exit 2 ;;
+  esac
+done
+
+if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
+  echo 'This is not a Debian system.  What is needed goes by these names on Debian 12:'
+  echo "$wanted" | tr -s ' \n' '  ' | fold -s -w 90 | sed 's/^ */  /'
+  exit 0
+fi
+
+missing=
+for package in $wanted; do
+  case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in
+    ii*) ;;
+    *) missing="$missing $package" ;;
+  esac
+done
+[ -n "$missing" ] || exit 0
+
+line="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" -eq 0 ]; then
+  rights=
+elif command -v sudo > /dev/null && sudo -n true 2>/dev/null; then
+  rights='sudo -n'
+else
+  rights=none
+fi
+if [ "${LULL_NO_INSTALL:-}" = 1 ] || [ "$rights" = none ]; then
+  echo "Missing packages.  Install them with:" >&2
+  echo "  $line" >&2
+  exit 3
+fi
+
+log=${TMPDIR:-/tmp}/lull-packages.$$
+trap 'rm -f "$log"' EXIT
+run() { $rights env DEBIAN_FRONTEND=noninteractive "$@" > "$log" 2>&1 < /dev/null; }
+
+# shellcheck disable=SC2086  # $line is a command with its arguments
+install() { run $line; }
+
+echo "Installing$missing"
+if ! install; then
+  echo 'The package lists may be old: apt-get update'
+  if ! run apt-get update || ! install; then
+    cat "$log" >&2
+    echo "Could not install them.  By hand: $line" >&2
+    exit 3
+  fi
+fi
