@@ -8,6 +8,7 @@
 
 /* Odd widths on purpose: hidden sizes that are no multiple of 16 or 64, vocabularies that end in
  * the middle of a block of rows, groups from 4 to 32. */
+/* clang-format off */
 static const tiny_spec specs[] = {
     /*            dim hidden layers heads kv vocab  seq shared  group */
     {"odd",      { 24,  52,    2,     3,   1, 277,   64,  1},     4},
@@ -15,6 +16,7 @@ static const tiny_spec specs[] = {
     {"unshared", { 32,  88,    3,     2,   2, 290,   64,  0},     8},
     {"head8",    { 32,  64,    2,     4,   4, 288,   64,  1},    32},
 };
+/* clang-format on */
 
 const tiny_spec *tiny_all(size_t *n)
 {
@@ -92,15 +94,20 @@ static int32_t rows_of(const lull_config *c, int kind)
     int32_t kv_dim = c->dim / c->n_heads * c->n_kv_heads;
     switch (kind) {
     case WK:
-    case WV: return kv_dim;
+    case WV:
+        return kv_dim;
     case W1:
-    case W3: return c->hidden_dim;
+    case W3:
+        return c->hidden_dim;
     case EMBEDDING:
-    case CLASSIFIER: return c->vocab_size;
+    case CLASSIFIER:
+        return c->vocab_size;
     case RMS_ATT:
     case RMS_FFN:
-    case RMS_FINAL: return 1;
-    default: return c->dim;
+    case RMS_FINAL:
+        return 1;
+    default:
+        return c->dim;
     }
 }
 
@@ -215,6 +222,7 @@ unsigned char *tiny_checkpoint(const tiny_spec *spec, int version, lull_byte_ord
 
 /* ---- tokenizer */
 
+/* clang-format off */
 static const char *const words[] = {
     " ",   "e",   "t",    "a",    "o",    "i",    "n",    "s",    "h",     "r",    "d",    "l",
     "c",   "u",   "m",    "w",    " t",   "he",   " a",   "in",   " the",  "er",   "on",   " s",
@@ -222,6 +230,7 @@ static const char *const words[] = {
     "g",   "y",   "p",    "b",    "v",    "k",    ".",    ",",    "!",     "?",    "'",    "\"",
     "\n",  "O",   "T",    "L",    "I",    "A",    "S",    "H",    " day",  " was", " big", " to",
     "\xc3\xa9" /* e acute */,     "\xe2\x82\xac" /* euro sign */, " On",   "ce",   " Once"};
+/* clang-format on */
 
 static void put_token(buffer *b, const char *text, float score)
 {
