@@ -6,7 +6,7 @@
  * to below 2^-58 of the result, and carry what rounding loses where it would show.
  *   exp       x = k ln 2 + r, |r| <= ln 2 / 2, Taylor series
  *   log       x = 2^k m, s = (m - 1) / (m + 1), log m = 2 (s + s^3/3 + s^5/5 + ...)
- *   pow       exp(y log x), the logarithm to about 100 bits in pairs of doubles
+ *   pow       exp(y log x), the logarithm to about 90 bits in pairs of doubles
  *   sin, cos  x mod pi/2 from 192 bits of 2/pi, in integers, at any magnitude (Payne & Hanek 1983)
  * Pairs of doubles: Dekker, "A floating-point technique for extending the available precision",
  * Numerische Mathematik 18 (1971). */
@@ -199,7 +199,7 @@ static pair two_over(double n)
     return fast_sum(q, ((2 - p.high) - p.low) / n);
 }
 
-/* log(x) for x positive and finite, to about 2^-98 of itself. */
+/* log(x) for x positive and finite, to about 2^-90 of itself. */
 static pair log_pair(double x)
 {
     int k, n;

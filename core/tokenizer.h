@@ -18,6 +18,8 @@ typedef struct lull_tokenizer {
     float *score;              /* (vocab_size) */
     int32_t *table;            /* open-addressing hash of the texts that may be matched -> id */
     uint32_t table_mask;
+    uint32_t joins[2048];         /* bit a << 8 | b: some such text has byte a before byte b */
+    unsigned char byte_text[256]; /* 0, 1, ... 255: what byte tokens are as text */
     uint64_t bytes; /* all of this in memory */
 } lull_tokenizer;
 

@@ -1,0 +1,466 @@
+/* tokenizer.c - text to token ids and back, as llama2.c does it: the text is cut into UTF-8
+ * characters, a character without a token becomes its byte tokens, and then the neighbours whose
+ * union has the best score are joined, the leftmost of equals first, until none can be.
+ *
+ * Where llama2.c searches all neighbours for each union (quadratic), this keeps the possible unions
+ * in a heap, and cuts the text into segments first: between two bytes that stand beside each other
+ * in no token nothing can ever be joined, so in ordinary text every word is a segment. */
+#include "tokenizer.h"
+#include "fpenv.h"
+#include "model.h"
+
+#define NONE UINT32_MAX
+#define LAST_CONTROL 2            /* unknown, BOS and EOS are 0, 1, 2 */
+#define LOWEST_SCORE (-1e10f)     /* llama2.c joins only above this; NaN is not above */
+#define LONGEST_CHARACTER 4       /* bytes that llama2.c takes for one character */
+#define MOST_TEXT (INT32_MAX - 2) /* bytes of one text: ids of it are counted in 31 bits */
+
+/* ---- the vocabulary */
+
+static int hex_digit(unsigned char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+/* The byte that token id stands for, or -1: exactly <0xHH>, and no control token. */
+static int byte_of(const lull_tokenizer *t, int32_t id)
+{
+    const unsigned char *s = t->text + t->start[id];
+    int high, low;
+    if (id <= LAST_CONTROL || t->start[id + 1] - t->start[id] != 6) return -1;
+    if (s[0] != '<' || s[1] != '0' || s[2] != 'x' || s[5] != '>') return -1;
+    high = hex_digit(s[3]);
+    low = hex_digit(s[4]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* FNV-1a, 32 bits: texts are short. */
+static uint32_t hash_text(const unsigned char *s, uint32_t n)
+{
+    uint32_t h = 2166136261u, i;
+    for (i = 0; i < n; i++) h = (h ^ s[i]) * 16777619u;
+    return h ^ h >> 15;
+}
+
+/* Where the text is in the table, or the empty place where it would go. */
+static uint32_t find_place(const lull_tokenizer *t, const unsigned char *s, uint32_t n)
+{
+    uint32_t place = hash_text(s, n) & t->table_mask;
+    for (;; place = (place + 1) & t->table_mask) {
+        const int32_t id = t->table[place];
+        if (id < 0) return place;
+        if (t->start[id + 1] - t->start[id] == n && memcmp(t->text + t->start[id], s, n) == 0) {
+            return place;
+        }
+    }
+}
+
+/* The token with that text, or -1. */
+static int32_t find_text(const lull_tokenizer *t, const unsigned char *s, uint32_t n)
+{
+    if (n > (uint32_t)t->max_token_bytes) return -1;
+    return t->table[find_place(t, s, n)];
+}
+
+static int joins(const lull_tokenizer *t, unsigned a, unsigned b)
+{
+    const unsigned bit = a << 8 | b;
+    return (int)(t->joins[bit / 32] >> bit % 32 & 1);
+}
+
+/* Enter a text that may be matched; the lowest id keeps a text that occurs twice. */
+static void enter_text(lull_tokenizer *t, int32_t id)
+{
+    const unsigned char *s = t->text + t->start[id];
+    const uint32_t n = t->start[id + 1] - t->start[id];
+    const uint32_t place = find_place(t, s, n);
+    uint32_t i;
+    if (t->table[place] < 0) t->table[place] = id;
+    for (i = 1; i < n; i++) {
+        const unsigned bit = (unsigned)s[i - 1] << 8 | s[i];
+        t->joins[bit / 32] |= (uint32_t)1 << bit % 32;
+    }
+}
+
+lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error)
+{
+    const uint64_t n = (uint64_t)t->vocab_size;
+    uint64_t places = 8, table_bytes;
+    size_t fits;
+    int32_t id, b;
+    while (places < 2 * n) places *= 2;
+    table_bytes = places * sizeof *t->table;
+    if (!lull_u64_to_size(table_bytes, &fits) || places - 1 > UINT32_MAX) {
+        return lull_fail(error, LULL_ELIMIT, 0, 0, "tokenizer: table needs %llu bytes",
+                         (unsigned long long)table_bytes);
+    }
+    t->table = lull_memory_get(&t->allocator, fits);
+    if (t->table == NULL) return lull_memory_fail(error, "tokenizer table", table_bytes);
+    memset(t->table, 0xff, fits); /* -1 */
+    t->table_mask = (uint32_t)(places - 1);
+
+    t->unknown = n > 0 ? 0 : -1;
+    t->bos = n > 1 ? 1 : -1;
+    t->eos = n > 2 ? 2 : -1;
+    t->max_token_bytes = 0;
+    t->n_byte_tokens = 0;
+    for (b = 0; b < 256; b++) {
+        t->byte_text[b] = (unsigned char)b;
+        t->byte_token[b] = -1;
+    }
+    for (id = 0; id < t->vocab_size; id++) {
+        const uint32_t bytes = t->start[id + 1] - t->start[id];
+        b = byte_of(t, id);
+        if (bytes > (uint32_t)t->max_token_bytes) t->max_token_bytes = (int32_t)bytes;
+        if (b < 0) {
+            if (id > LAST_CONTROL && bytes > 0) enter_text(t, id);
+        } else if (t->byte_token[b] < 0) {
+            t->byte_token[b] = id;
+            t->n_byte_tokens++;
+        }
+    }
+    t->prefix = find_text(t, (const unsigned char *)" ", 1);
+    t->bytes = sizeof *t + t->start[n] + (n + 1) * sizeof *t->start + n * sizeof *t->score + table_bytes;
+    return LULL_OK;
+}
+
+void lull_tokenizer_free(lull_tokenizer *t)
+{
+    if (t == NULL) return;
+    lull_memory_put(&t->allocator, t->text);
+    lull_memory_put(&t->allocator, t->start);
+    lull_memory_put(&t->allocator, t->score);
+    lull_memory_put(&t->allocator, t->table);
+    lull_memory_put(&t->allocator, t);
+}
+
+/* ---- joining: a list of symbols, and a heap of those that can be joined with the next */
+
+typedef struct symbol {
+    uint32_t start;          /* in the segment; the symbol ends where the next begins */
+    uint32_t previous, next; /* or NONE */
+    int32_t id;              /* or ~id where it was not matched by text and is never joined */
+    int32_t joined;          /* id of this and the next symbol as one */
+    uint32_t place;          /* in the heap, or NONE */
+} symbol;
+
+typedef struct segment {
+    const lull_tokenizer *t;
+    unsigned char *bytes; /* (n_bytes) */
+    symbol *symbols;
+    uint32_t *heap; /* (n_heap) symbols, the best first */
+    uint32_t n_bytes, n_symbols, n_heap;
+} segment;
+
+/* Is symbol a joined before b?  Symbols are numbered from left to right. */
+static int before(const segment *s, uint32_t a, uint32_t b)
+{
+    const float x = s->t->score[s->symbols[a].joined], y = s->t->score[s->symbols[b].joined];
+    return x > y || (x == y && a < b);
+}
+
+static void put(segment *s, uint32_t place, uint32_t i)
+{
+    s->heap[place] = i;
+    s->symbols[i].place = place;
+}
+
+/* Symbol i goes where it belongs, starting from the free place. */
+static void sift(segment *s, uint32_t place, uint32_t i)
+{
+    while (place > 0 && before(s, i, s->heap[(place - 1) / 2])) {
+        put(s, place, s->heap[(place - 1) / 2]);
+        place = (place - 1) / 2;
+    }
+    for (;;) {
+        uint32_t child = 2 * place + 1;
+        if (child >= s->n_heap) break;
+        if (child + 1 < s->n_heap && before(s, s->heap[child + 1], s->heap[child])) child++;
+        if (!before(s, s->heap[child], i)) break;
+        put(s, place, s->heap[child]);
+        place = child;
+    }
+    put(s, place, i);
+}
+
+static void take_out(segment *s, uint32_t i)
+{
+    const uint32_t place = s->symbols[i].place, last = s->heap[s->n_heap - 1];
+    s->symbols[i].place = NONE;
+    s->n_heap--;
+    if (last != i) sift(s, place, last);
+}
+
+/* What symbol i and the next would be as one, or -1. */
+static int32_t find_joined(const segment *s, uint32_t i)
+{
+    const symbol *a = &s->symbols[i], *b;
+    uint32_t end;
+    int32_t id;
+    if (a->next == NONE || a->id < 0) return -1;
+    b = &s->symbols[a->next];
+    if (b->id < 0 || !joins(s->t, s->bytes[b->start - 1], s->bytes[b->start])) return -1;
+    end = b->next == NONE ? s->n_bytes : s->symbols[b->next].start;
+    id = find_text(s->t, s->bytes + a->start, end - a->start);
+    return id >= 0 && s->t->score[id] > LOWEST_SCORE ? id : -1;
+}
+
+/* Symbol i or its neighbour has changed. */
+static void consider(segment *s, uint32_t i)
+{
+    const int32_t id = find_joined(s, i);
+    if (s->symbols[i].place != NONE) take_out(s, i);
+    if (id < 0) return;
+    s->symbols[i].joined = id;
+    s->n_heap++;
+    sift(s, s->n_heap - 1, i);
+}
+
+static void add_symbol(segment *s, uint32_t start, int32_t id)
+{
+    symbol *a = &s->symbols[s->n_symbols];
+    a->start = start;
+    a->previous = s->n_symbols - 1; /* NONE for the first */
+    a->next = s->n_symbols + 1;
+    a->id = id;
+    a->place = NONE;
+    s->n_symbols++;
+}
+
+/* Bytes n of the segment from start on as one character, or else byte by byte. */
+static void add_character(segment *s, uint32_t start, uint32_t n)
+{
+    const int32_t id = find_text(s->t, s->bytes + start, n);
+    uint32_t i;
+    if (id >= 0) {
+        add_symbol(s, start, id);
+        return;
+    }
+    for (i = start; i < start + n; i++) {
+        const int32_t byte = s->t->byte_token[s->bytes[i]];
+        add_symbol(s, i, ~(byte >= 0 ? byte : s->t->unknown));
+    }
+}
+
+static int continues(unsigned char c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+/* The ids of a segment to out; the first n_prefix bytes are no part of the text's characters.
+ * Returns how many, at most n_bytes. */
+static size_t encode_segment(segment *s, uint32_t n_prefix, int32_t *out)
+{
+    size_t n = 0;
+    uint32_t i, length;
+    s->n_symbols = s->n_heap = 0;
+    for (i = 0; i < n_prefix; i++) add_character(s, i, 1);
+    for (; i < s->n_bytes; i += length) {
+        length = 1;
+        while (length < LONGEST_CHARACTER && i + length < s->n_bytes &&
+               continues(s->bytes[i + length])) {
+            length++;
+        }
+        add_character(s, i, length);
+    }
+    if (s->n_symbols == 0) return 0;
+    s->symbols[s->n_symbols - 1].next = NONE;
+
+    for (i = 0; i < s->n_symbols; i++) consider(s, i);
+    while (s->n_heap > 0) {
+        const uint32_t left = s->heap[0], right = s->symbols[left].next;
+        symbol *a = &s->symbols[left], *b = &s->symbols[right];
+        take_out(s, left);
+        if (b->place != NONE) take_out(s, right);
+        a->id = a->joined;
+        a->next = b->next;
+        if (a->next != NONE) s->symbols[a->next].previous = left;
+        consider(s, left);
+        if (a->previous != NONE) consider(s, a->previous);
+    }
+    for (i = 0; i != NONE; i = s->symbols[i].next) {
+        out[n++] = s->symbols[i].id < 0 ? ~s->symbols[i].id : s->symbols[i].id;
+    }
+    return n;
+}
+
+/* ---- encode */
+
+/* Where the segment that starts at `from` ends: before a byte that starts a character and stands
+ * after its predecessor in no token. */
+static size_t segment_end(const lull_tokenizer *t, const unsigned char *text, size_t bytes, size_t from)
+{
+    size_t i;
+    for (i = from + 1; i < bytes; i++) {
+        if (!continues(text[i]) && !joins(t, text[i - 1], text[i])) return i;
+    }
+    return bytes;
+}
+
+static size_t encode_segments(segment *s, const unsigned char *text, size_t bytes, int start,
+                              int32_t *out)
+{
+    const lull_tokenizer *t = s->t;
+    size_t from, to, n = 0;
+    uint32_t n_prefix = 0;
+    lull_fpenv env;
+    if (start && t->bos >= 0) {
+        out[n++] = t->bos;
+        if (bytes > 0 && t->prefix >= 0) s->bytes[n_prefix++] = ' ';
+    }
+    lull_fpenv_enter(&env); /* for comparing scores: with denormals as zero they tie differently */
+    for (from = 0; from < bytes; from = to, n_prefix = 0) {
+        to = segment_end(t, text, bytes, from);
+        memcpy(s->bytes + n_prefix, text + from, to - from);
+        s->n_bytes = (uint32_t)(to - from) + n_prefix;
+        n += encode_segment(s, n_prefix, out + n);
+    }
+    lull_fpenv_leave(&env);
+    return n;
+}
+
+static size_t longest_segment(const lull_tokenizer *t, const unsigned char *text, size_t bytes)
+{
+    size_t from, to, longest = 0;
+    for (from = 0; from < bytes; from = to) {
+        to = segment_end(t, text, bytes, from);
+        if (to - from > longest) longest = to - from;
+    }
+    return longest;
+}
+
+lull_status lull_encode(const lull_model *model, const char *text, size_t bytes, unsigned flags,
+                        int32_t *ids, size_t capacity, size_t *n, lull_error *error)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    const unsigned char *in = (const unsigned char *)text;
+    const size_t most = bytes < MOST_TEXT ? bytes + 2 : 0; /* ids: one a byte, BOS, the prefix */
+    size_t places, fits;
+    uint64_t symbols_bytes, work_bytes;
+    int32_t *out;
+    unsigned char *work;
+    segment s;
+    *n = 0;
+    if (t == NULL) return lull_fail(error, LULL_ESTATE, 0, 0, "the model has no tokenizer");
+    if (bytes > MOST_TEXT) {
+        return lull_fail(error, LULL_ELIMIT, 0, 0, "text has %llu bytes, the limit is %ld",
+                         (unsigned long long)bytes, (long)MOST_TEXT);
+    }
+
+    /* One block: symbols, heap, ids where the caller's room might not do, bytes. */
+    places = longest_segment(t, in, bytes) + 1; /* the prefix */
+    symbols_bytes = (uint64_t)places * (sizeof *s.symbols + sizeof *s.heap);
+    work_bytes = symbols_bytes + places + (capacity < most ? (uint64_t)most * sizeof *out : 0);
+    if (!lull_u64_to_size(work_bytes, &fits)) {
+        return lull_fail(error, LULL_ELIMIT, 0, 0, "encoding %llu bytes of text needs %llu bytes",
+                         (unsigned long long)bytes, (unsigned long long)work_bytes);
+    }
+    work = lull_memory_get(&model->allocator, fits);
+    if (work == NULL) return lull_memory_fail(error, "encode", work_bytes);
+    memset(&s, 0, sizeof s);
+    s.t = t;
+    s.symbols = (symbol *)work;
+    s.heap = (uint32_t *)(s.symbols + places);
+    out = capacity < most ? (int32_t *)(s.heap + places) : ids;
+    s.bytes = work + fits - places;
+
+    *n = encode_segments(&s, in, bytes, (flags & LULL_ENCODE_START) != 0, out);
+    if (*n <= capacity && out != ids && *n > 0) memcpy(ids, out, *n * sizeof *ids);
+    lull_memory_put(&model->allocator, work);
+    if (*n <= capacity) return LULL_OK;
+    return lull_fail(error, LULL_ELIMIT, 0, 0, "the text has %llu tokens, there is room for %llu",
+                     (unsigned long long)*n, (unsigned long long)capacity);
+}
+
+/* ---- decode */
+
+const char *lull_piece(const lull_model *model, int32_t id, size_t *bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    const unsigned char *piece;
+    int byte;
+    *bytes = 0;
+    if (t == NULL || id < 0 || id >= t->vocab_size) return NULL;
+    piece = t->text + t->start[id];
+    if (id == t->bos || id == t->eos) return (const char *)piece;
+    byte = byte_of(t, id);
+    *bytes = byte >= 0 ? 1 : t->start[id + 1] - t->start[id];
+    return (const char *)(byte >= 0 ? t->byte_text + byte : piece);
+}
+
+/* The piece of ids[i] in its place: a token's leading space after BOS is the dummy prefix. */
+static const char *piece_at(const lull_model *model, const int32_t *ids, size_t i, size_t *bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    const char *piece = lull_piece(model, ids[i], bytes);
+    const int after_bos = i > 0 && ids[i - 1] == t->bos;
+    if (after_bos && *bytes > 0 && piece[0] == ' ' && byte_of(t, ids[i]) < 0) {
+        piece++;
+        --*bytes;
+    }
+    return piece;
+}
+
+lull_status lull_decode(const lull_model *model, const int32_t *ids, size_t n, char *text,
+                        size_t capacity, size_t *bytes, lull_error *error)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    size_t i, length, total = 0;
+    *bytes = 0;
+    if (t == NULL) return lull_fail(error, LULL_ESTATE, 0, 0, "the model has no tokenizer");
+    for (i = 0; i < n; i++) {
+        if (ids[i] < 0 || ids[i] >= t->vocab_size) {
+            return lull_fail(error, LULL_EINVAL, 0, 0, "token %ld at index %llu, expected 0..%ld",
+                             (long)ids[i], (unsigned long long)i, (long)t->vocab_size - 1);
+        }
+        piece_at(model, ids, i, &length);
+        if (length > SIZE_MAX / 2 - total) {
+            return lull_fail(error, LULL_ELIMIT, 0, 0, "the text of %llu tokens is too long",
+                             (unsigned long long)n);
+        }
+        total += length;
+    }
+    *bytes = total;
+    if (total > capacity) {
+        return lull_fail(error, LULL_ELIMIT, 0, 0, "the text has %llu bytes, there is room for %llu",
+                         (unsigned long long)total, (unsigned long long)capacity);
+    }
+    for (i = 0; i < n; i++) {
+        const char *piece = piece_at(model, ids, i, &length);
+        if (length > 0) memcpy(text, piece, length);
+        text += length;
+    }
+    return LULL_OK;
+}
+
+/* Can a character of UTF-8 begin with these n bytes (1..3) and be longer?  RFC 3629, section 4. */
+static int begins_character(const unsigned char *s, size_t n)
+{
+    const unsigned char lead = s[0];
+    unsigned char low = 0x80, high = 0xbf;
+    size_t length;
+    if (lead >= 0xc2 && lead <= 0xdf) length = 2;
+    else if ((lead & 0xf0) == 0xe0) length = 3;
+    else if (lead >= 0xf0 && lead <= 0xf4) length = 4;
+    else return 0;
+    if (n >= length) return 0;
+    if (lead == 0xe0) low = 0xa0;
+    if (lead == 0xed) high = 0x9f;
+    if (lead == 0xf0) low = 0x90;
+    if (lead == 0xf4) high = 0x8f;
+    return (n < 2 || (s[1] >= low && s[1] <= high)) && (n < 3 || continues(s[2]));
+}
+
+size_t lull_utf8_complete(const char *text, size_t bytes)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t back;
+    for (back = 1; back <= 3 && back <= bytes; back++) {
+        if (begins_character(s + bytes - back, back)) return bytes - back;
+        if (!continues(s[bytes - back])) break;
+    }
+    return bytes;
+}
