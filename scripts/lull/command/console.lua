@@ -1,0 +1,225 @@
+--- What the subcommands share: checked output, failures with exit codes, numbers for people.
+--
+-- A subcommand that cannot go on raises a table {status, message} with console.fail; the
+-- command turns it into a line on stderr and the exit code:
+--
+--     0 done   1 the work failed   2 wrong usage   3 the environment   130 interrupted
+-- @module lull.command.console
+local options = require "lull.options"
+
+local console = {
+  DONE = 0, FAILED = 1, USAGE = 2, ENVIRONMENT = 3, INTERRUPTED = 130, BROKEN_PIPE = 141,
+}
+
+local STATUS_OF_CODE = {
+  EINVAL = console.USAGE, EIO = console.ENVIRONMENT, ENOMEM = console.ENVIRONMENT,
+  EUNSUPPORTED = console.ENVIRONMENT, ECANCELED = console.INTERRUPTED,
+}
+
+local EPIPE = 32 -- the same number on Linux, the BSDs and Mac OS X
+
+--- Give up. `message` may have several lines; nil stays quiet.
+function console.fail(status, message)
+  error({status = status, message = message}, 0)
+end
+
+--- assert for what returns nil, message, code; `hint` is the next step, or a table of them by
+-- code.
+function console.check(value, message, code, hint)
+  if value ~= nil then
+    return value
+  end
+  local step = type(hint) == "table" and hint[code] or type(hint) == "string" and hint or nil
+  console.fail(STATUS_OF_CODE[code] or console.FAILED,
+    tostring(message) .. (step and "\n" .. step or ""))
+end
+
+local function write(file, text)
+  local ok, message, errno = file:write(text)
+  if ok then
+    ok, message, errno = file:flush()
+  end
+  return ok, message, errno
+end
+
+--- Is the last thing that was printed a finished line?
+console.at_line_start = true
+
+--- Print at once, and fail when that cannot be done: to a full disk print() would seem to work.
+function console.out(text)
+  if text == "" then
+    return
+  end
+  local ok, message, errno = write(io.stdout, text)
+  if not ok then
+    console.at_line_start = true
+    if errno == EPIPE then
+      console.fail(console.BROKEN_PIPE)
+    end
+    console.fail(console.ENVIRONMENT, "cannot write to standard output: " .. tostring(message))
+  end
+  console.at_line_start = text:sub(-1) == "\n"
+end
+
+--- A line for people, beside the output.
+function console.note(text)
+  write(io.stderr, text .. "\n")
+end
+
+--- All of a file, or of standard input for "-". One line end at the very end is dropped:
+-- editors and echo put it there, and a prompt does not mean it.
+function console.read_text(path)
+  local file, problem = io.stdin
+  if path ~= "-" then
+    file, problem = io.open(path, "rb")
+    if not file then
+      console.fail(console.ENVIRONMENT, "cannot read the text: " .. problem)
+    end
+  end
+  local text, message = file:read("*a")
+  if path ~= "-" then
+    file:close()
+  end
+  if not text or (text == "" and message) then
+    console.fail(console.ENVIRONMENT, "cannot read the text: "
+      .. (path == "-" and "standard input" or path) .. ": " .. tostring(message))
+  end
+  return (text:gsub("\r?\n$", ""))
+end
+
+-------------------------------------------------------------------------------- numbers
+
+--- A number from the command line, in any locale; nil when it is none.
+function console.number(text)
+  return tonumber(text) or tonumber((text:gsub("%.", ",")))
+end
+
+--- A converter for argparse that obeys one of the library's option rules.
+function console.by_rule(rule)
+  local numeric = rule.type == "integer" or rule.type == "number" or rule.test
+  return function(text)
+    local value = numeric and console.number(text) or not numeric and text or nil
+    if value ~= nil and options.allows(rule, value) then
+      return value
+    end
+    return nil, options.expected(rule) .. " expected, got '" .. text .. "'"
+  end
+end
+
+--- `value` with so many digits after a point, whatever the locale.
+function console.fixed(value, digits)
+  return (string.format("%." .. digits .. "f", value):gsub(",", "."))
+end
+
+--- 1545984 -> "1.5 MB" (decimal units, as disks and ls count).
+function console.bytes(n)
+  local units = {"bytes", "kB", "MB", "GB", "TB"}
+  local unit = 1
+  while n >= 1000 and unit < #units do
+    n, unit = n / 1000, unit + 1
+  end
+  return unit == 1 and console.fixed(n, 0) .. " bytes"
+    or console.fixed(n, n < 10 and 2 or n < 100 and 1 or 0) .. " " .. units[unit]
+end
+
+--- 1369728 -> "1,369,728".
+function console.thousands(n)
+  local text = console.fixed(n, 0)
+  local grouped
+  repeat
+    text, grouped = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
+  until grouped == 0
+  return text
+end
+
+--- "1 token", "2 tokens".
+function console.count(n, noun)
+  return console.thousands(n) .. " " .. noun .. (n == 1 and "" or "s")
+end
+
+--- Events per second, or nil where the time is too short (or ran backwards) to mean anything.
+function console.rate(n, seconds)
+  if n > 0 and seconds >= 0.001 then
+    return n / seconds
+  end
+  return nil
+end
+
+--- The same for people: "123.4", or "n/a".
+function console.rate_text(rate)
+  return rate and console.fixed(rate, rate < 100 and 2 or 1) or "n/a"
+end
+
+-------------------------------------------------------------------------------- JSON
+
+local ESCAPES = {
+  ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n",
+  ["\r"] = "\\r", ["\t"] = "\\t",
+}
+
+local REPLACEMENT = "\239\191\189" -- U+FFFD, for bytes that are no UTF-8
+
+-- Length of the valid UTF-8 character at i, or nil.
+local function character(text, i)
+  local a, b, c, d = text:byte(i, i + 3)
+  local function continues(byte, low, high)
+    return byte and byte >= (low or 0x80) and byte <= (high or 0xBF)
+  end
+  if a < 0x80 then
+    return 1
+  elseif a >= 0xC2 and a <= 0xDF then
+    return continues(b) and 2
+  elseif a >= 0xE0 and a <= 0xEF then
+    return continues(b, a == 0xE0 and 0xA0, a == 0xED and 0x9F) and continues(c) and 3
+  elseif a >= 0xF0 and a <= 0xF4 then
+    return continues(b, a == 0xF0 and 0x90, a == 0xF4 and 0x8F) and continues(c)
+      and continues(d) and 4
+  end
+end
+
+local function json_string(text)
+  local out, i = {}, 1
+  while i <= #text do
+    local length = character(text, i)
+    out[#out + 1] = length and text:sub(i, i + length - 1) or REPLACEMENT
+    i = i + (length or 1)
+  end
+  return '"' .. table.concat(out):gsub('[%c"\\\127]', function(c)
+    return ESCAPES[c] or string.format("\\u%04x", c:byte())
+  end) .. '"'
+end
+
+--- A value as JSON. An object is a list of {name, value} pairs marked with console.object, so
+-- that its order is the one it is written in; other tables are arrays. nil is null.
+function console.json(value)
+  local kind = type(value)
+  if kind == "string" then
+    return json_string(value)
+  elseif kind == "number" then
+    if value ~= value or value == math.huge or value == -math.huge then
+      return "null"
+    end
+    return options.number_text(value)
+  elseif kind ~= "table" then
+    return tostring(value == nil and "null" or value)
+  end
+  local parts = {}
+  if value.is_object then
+    for i, pair in ipairs(value) do
+      parts[i] = json_string(pair[1]) .. ":" .. console.json(pair[2])
+    end
+    return "{" .. table.concat(parts, ",") .. "}"
+  end
+  for i, item in ipairs(value) do
+    parts[i] = console.json(item)
+  end
+  return "[" .. table.concat(parts, ",") .. "]"
+end
+
+--- Mark a list of {name, value} pairs as a JSON object.
+function console.object(pairs_list)
+  pairs_list.is_object = true
+  return pairs_list
+end
+
+return console
