@@ -1,0 +1,116 @@
+/* objects.h - what is inside the module's objects, and what their files offer each other.
+ *
+ * Lua tables that belong to objects (environments in Lua 5.1, user values later) keep alive
+ * what an object points to.  Lifetimes of C memory do not depend on them: those are reference
+ * counts, so finalizers may run in any order. */
+#ifndef LULL_OBJECTS_H
+#define LULL_OBJECTS_H
+
+#include "cache.h"
+#include "check.h"
+
+typedef struct lull_lua_model {
+    uint32_t magic;
+    lull_shared *shared; /* NULL when closed */
+    int32_t vocab;
+} lull_lua_model;
+
+typedef struct lull_lua_context {
+    uint32_t magic;
+    lull_context *handle; /* NULL when closed */
+    lull_shared *shared;  /* its own use of the model: a closed model handle does not matter */
+    int32_t vocab;
+} lull_lua_context;
+
+typedef struct lull_lua_sequence {
+    uint32_t magic;
+    lull_sequence *handle;     /* NULL when closed */
+    lull_lua_context *context; /* kept alive by SLOT_CONTEXT; not to be followed in finalizers */
+} lull_lua_sequence;
+
+/* A view of a sequence's logits or, without a sequence, a copy that owns its values. */
+typedef struct lull_lua_logits {
+    uint32_t magic;
+    int closed;
+    int probabilities; /* softmax() was called: values sum to 1 */
+    int32_t n;         /* vocabulary */
+    float *values;     /* (n), in the userdata at SLOT_VALUES */
+    const float *raw;  /* (n), the sequence's own, or the second half of a copy */
+    lull_lua_sequence *sequence;
+    uint64_t serial; /* of the sequence when values were copied */
+} lull_lua_logits;
+
+typedef struct lull_lua_rng {
+    uint32_t magic;
+    uint64_t seed, stream;
+} lull_lua_rng;
+
+typedef struct lull_lua_llama2c {
+    uint32_t magic;
+    uint64_t state;
+} lull_lua_llama2c;
+
+/* The table of a context: the model handle it was made from. */
+enum { SLOT_MODEL = 1 };
+
+/* The table of a sequence, shared by its logits views; a copy of logits has one of its own. */
+enum {
+    SLOT_CONTEXT = 1,
+    SLOT_SEQUENCE, /* the sequence itself: a view keeps it alive */
+    SLOT_VIEW,     /* the latest view */
+    SLOT_VALUES,   /* its working values */
+    SLOT_SCRATCH,  /* (n) candidates, for the sampler of llama2.c */
+    SLOT_COUNTS,   /* (n) int32_t, all zero between calls */
+    SLOT_LAST = SLOT_COUNTS
+};
+
+extern const lull_kind lull_model_kind, lull_context_kind, lull_sequence_kind, lull_logits_kind,
+    lull_rng_kind, lull_llama2c_kind;
+
+/* Create each type and push its method table. */
+void lull_register_model(lua_State *L);
+void lull_register_context(lua_State *L);
+void lull_register_sequence(lua_State *L);
+void lull_register_logits(lua_State *L);
+void lull_register_rng(lua_State *L);
+void lull_register_llama2c(lua_State *L);
+
+/* ---- model.c */
+int lull_lua_load(lua_State *L);
+int lull_lua_inspect(lua_State *L);
+int lull_lua_quantize(lua_State *L);
+
+/* The model of an argument that must be an open model. */
+lull_lua_model *lull_open_model(lua_State *L, int arg);
+
+/* Encode the string at arg with lull_encode's flags into a new userdata, which is pushed. model
+ * is asked for after the allocation, by which time its owner may have been closed: see
+ * owner_model. Returns NULL and fills error on failure. */
+typedef lull_model *(*lull_owner_model)(lua_State *L, int arg);
+int32_t *lull_encode_argument(lua_State *L, int arg, unsigned flags, lull_owner_model owner,
+                              int owner_arg, size_t *n, lull_error *error);
+
+/* Push the text of ids, which live in a userdata on the Lua stack; or nil, message, code.
+ * Returns the number of results. */
+int lull_push_decoded(lua_State *L, const int32_t *ids, size_t n, lull_owner_model owner,
+                      int owner_arg);
+
+/* ---- context.c */
+int lull_lua_context_new(lua_State *L); /* model:context */
+lull_lua_context *lull_open_context(lua_State *L, int arg);
+
+/* ---- sequence.c */
+int lull_lua_sequence_new(lua_State *L); /* context:sequence */
+lull_lua_sequence *lull_open_sequence(lua_State *L, int arg);
+int lull_lua_sequence_logits(lua_State *L); /* sequence:logits; in logits.c */
+
+/* ---- rng.c */
+int lull_lua_rng_new(lua_State *L);
+int lull_lua_random(lua_State *L);
+int lull_lua_hash(lua_State *L);
+int lull_lua_llama2c_new(lua_State *L);
+
+/* A draw described by options rng or seed and stream, position, purpose, attempt. */
+double lull_draw_from_options(lua_State *L, int arg);
+
+#endif
