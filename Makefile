@@ -289,7 +289,7 @@ $(CROSS:%=cross-%): cross-%: $(BUILD)/sources/done
 
 check:
 	@sh tests/setup/packages.sh check
-	@CC='$(CC)' LUA_CFLAGS='$(LUA_CFLAGS)' CFLAGS_CHECK='$(SYSTEM)' sh tests/check.sh
+	@CC='$(CC)' LUA_CFLAGS='$(LUA_CFLAGS)' SYSTEM='$(SYSTEM)' sh tests/check.sh
 
 .PHONY: format
 # Rewrites the C files as `make check` wants them.

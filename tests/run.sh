@@ -15,6 +15,7 @@ log=$BUILD/log
 passed=0 failed=0 skipped=0 failures=
 rm -rf "$log"
 mkdir -p "$log"
+# shellcheck disable=SC3045  # every sh here has it
 ulimit -c 0
 
 LUA_PATH="$root/scripts/?.lua;$root/scripts/?/init.lua;;"

@@ -12,7 +12,8 @@ else
   exit 77
 fi
 failures=0 with=0
-for object in $(find "$folder/core" "$folder/bindings" -name '*.o'); do
+for object in "$folder"/core/*.o "$folder"/core/*/*.o "$folder"/bindings/*.o; do
+  [ -e "$object" ] || continue
   count=$("$objdump" -d --no-show-raw-insn "$object" | grep -Ec "$vector")
   case $(basename "$object") in
     $own*) with=$((with + count)) ;;

@@ -7,7 +7,8 @@ local folder = "examples/models/"
 local stories = {
   { "Once upon a time", { max_tokens = 60, temperature = 0 } },
   { "Once upon a time", { max_tokens = 60, temperature = 0.9, top_p = 0.95, seed = 7 } },
-  { "The little fox", { max_tokens = 40, temperature = 0.7, top_k = 20, min_p = 0.02, seed = 2 ^ 31 } },
+  { "The little fox",
+    { max_tokens = 40, temperature = 0.7, top_k = 20, min_p = 0.02, seed = 2^31 } },
 }
 
 local model = assert(lull.load(folder .. "lullaby.bin"))

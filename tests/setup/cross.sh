@@ -10,28 +10,33 @@ set -u
 [ $# -eq 3 ] || { echo 'usage: cross.sh SOURCES FOLDER TRIPLE' >&2; exit 2; }
 sources=$1 folder=$2 triple=$3
 cc=$triple-gcc
+cmocka=$(find "$sources" -path '*/cmocka-*/src/cmocka.c')
+lua=$(find "$sources" -path '*/lua5.1-*/src/lua.c')
 
-if [ ! -e "$folder/cmocka/libcmocka.a" ] && [ -e "$sources"/cmocka-*/src/cmocka.c ]; then
-  from=$(echo "$sources"/cmocka-*)
+if [ ! -e "$folder/cmocka/libcmocka.a" ] && [ -n "$cmocka" ]; then
+  from=${cmocka%/src/cmocka.c}
   out=$folder/cmocka
-  mkdir -p "$out" && cp "$from"/include/cmocka*.h "$out" || exit 1
+  mkdir -p "$out" || exit 1
+  cp "$from"/include/cmocka*.h "$out" || exit 1
   # What its configure step would find on any Linux with glibc.
   : > "$out/config.h"
-  "$cc" -std=gnu99 -O2 -w -DHAVE_CONFIG_H -DHAVE_ASSERT_H -DHAVE_INTTYPES_H -DHAVE_MALLOC_H \
+  if ! "$cc" -std=gnu99 -O2 -w -DHAVE_CONFIG_H -DHAVE_ASSERT_H -DHAVE_INTTYPES_H -DHAVE_MALLOC_H \
     -DHAVE_SETJMP_H -DHAVE_SIGNAL_H -DHAVE_STDARG_H -DHAVE_STDDEF_H -DHAVE_STDINT_H \
     -DHAVE_STDIO_H -DHAVE_STDLIB_H -DHAVE_STRINGS_H -DHAVE_STRING_H -DHAVE_TIME_H -DHAVE_UNISTD_H \
     -DHAVE_STRUCT_TIMESPEC -DHAVE_SNPRINTF -DHAVE_VSNPRINTF -DHAVE_STRSIGNAL \
     -DHAVE_SIGLONGJMP -DHAVE_CLOCK_GETTIME -DHAVE_CLOCK_REALTIME -DHAVE_GCC_THREAD_LOCAL_STORAGE \
-    -I"$out" -c -o "$out/cmocka.o" "$from/src/cmocka.c" &&
-    "$triple-ar" rcs "$out/libcmocka.a" "$out/cmocka.o" ||
+    -I"$out" -c -o "$out/cmocka.o" "$cmocka" ||
+    ! "$triple-ar" rcs "$out/libcmocka.a" "$out/cmocka.o"; then
     echo "  cmocka does not build for $triple"
+  fi
 fi
 
 [ "$triple" = powerpc-linux-gnu ] || exit 0
 
-if [ ! -e "$folder/lua/lua" ] && [ -e "$sources"/lua5.1-*/src/lua.c ]; then
+if [ ! -e "$folder/lua/lua" ] && [ -n "$lua" ]; then
   out=$folder/lua
-  mkdir -p "$out" && cp "$sources"/lua5.1-*/src/*.[ch] "$out" || exit 1
+  mkdir -p "$out" || exit 1
+  cp "${lua%lua.c}"*.[ch] "$out" || exit 1
   rm -f "$out/luac.c" "$out/print.c"
   printf '#define DEB_HOST_MULTIARCH "%s"\n' "$triple" > "$out/lua5.1-deb-multiarch.h"
   "$cc" -O2 -w -mcpu=750 -DLUA_USE_POSIX -DLUA_USE_DLOPEN -Wl,-E -o "$out/lua" "$out"/*.c -lm -ldl ||

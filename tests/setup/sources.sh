@@ -15,7 +15,9 @@ apt=$folder/apt
 
 leave() { echo "  no sources of Lua and cmocka: $*"; exit 0; }
 
-command -v apt-get > /dev/null && command -v dpkg-source > /dev/null || leave 'needs apt-get and dpkg-dev'
+for tool in apt-get dpkg-source; do
+  command -v $tool > /dev/null || leave "needs $tool"
+done
 codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 [ -n "$codename" ] || leave 'no codename in /etc/os-release'
 
@@ -52,8 +54,8 @@ log=$folder/sources.log
 export APT_CONFIG="$apt/apt.conf"
 cd "$folder" || exit 1
 rm -rf lua5.1-* cmocka-*
-apt-get -qq update > "$log" 2>&1 && apt-get -qq source lua5.1 cmocka >> "$log" 2>&1 || {
+if ! apt-get -qq update > "$log" 2>&1 || ! apt-get -qq source lua5.1 cmocka >> "$log" 2>&1; then
   sed 's/^/    /' "$log"
   leave 'apt-get could not fetch them'
-}
-: > done
+fi
+: > "$folder/done"
