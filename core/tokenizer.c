@@ -2,9 +2,10 @@
  * characters, a character without a token becomes its byte tokens, and then the neighbours whose
  * union has the best score are joined, the leftmost of equals first, until none can be.
  *
- * Where llama2.c searches all neighbours for each union (quadratic), this keeps the possible unions
- * in a heap, and cuts the text into segments first: between two bytes that stand beside each other
- * in no token nothing can ever be joined, so in ordinary text every word is a segment. */
+ * Where llama2.c searches all neighbours for each union (quadratic), this holds a knock-out
+ * tournament of the possible unions and replays only what a union changes.  The text is cut into
+ * segments first: between two bytes that stand beside each other in no token nothing can ever be
+ * joined, so in ordinary text every word is a segment. */
 #include "tokenizer.h"
 #include "fpenv.h"
 #include "model.h"
@@ -137,86 +138,86 @@ void lull_tokenizer_free(lull_tokenizer *t)
     lull_memory_put(&t->allocator, t);
 }
 
-/* ---- joining: a list of symbols, and a heap of those that can be joined with the next */
+/* ---- joining: a list of symbols, and a tree of contests for the best union with the next one */
 
 typedef struct symbol {
     uint32_t start;          /* in the segment; the symbol ends where the next begins */
     uint32_t previous, next; /* or NONE */
     int32_t id;              /* or ~id where it was not matched by text and is never joined */
-    int32_t joined;          /* id of this and the next symbol as one */
-    uint32_t place;          /* in the heap, or NONE */
+    int32_t joined;          /* id of this and the next symbol as one, or -1 */
+    float score;             /* of joined, or LOWEST_SCORE */
 } symbol;
 
 typedef struct segment {
     const lull_tokenizer *t;
     unsigned char *bytes; /* (n_bytes) */
-    symbol *symbols;
-    uint32_t *heap; /* (n_heap) symbols, the best first */
-    uint32_t n_bytes, n_symbols, n_heap;
+    symbol *symbols;      /* (n_symbols), numbered from left to right */
+    uint32_t *winner;     /* (2 * n_symbols): 1 is the root, n_symbols + i the leaf of symbol i */
+    uint32_t n_bytes, n_symbols;
 } segment;
 
-/* Is symbol a joined before b?  Symbols are numbered from left to right. */
-static int before(const segment *s, uint32_t a, uint32_t b)
+/* Of symbols a and b, the one that is joined first. */
+static uint32_t better(const segment *s, uint32_t a, uint32_t b)
 {
-    const float x = s->t->score[s->symbols[a].joined], y = s->t->score[s->symbols[b].joined];
-    return x > y || (x == y && a < b);
+    const float x = s->symbols[a].score, y = s->symbols[b].score;
+    return x > y || (x == y && a < b) ? a : b;
 }
 
-static void put(segment *s, uint32_t place, uint32_t i)
+static void play_all(segment *s)
 {
-    s->heap[place] = i;
-    s->symbols[i].place = place;
-}
-
-/* Symbol i goes where it belongs, starting from the free place. */
-static void sift(segment *s, uint32_t place, uint32_t i)
-{
-    while (place > 0 && before(s, i, s->heap[(place - 1) / 2])) {
-        put(s, place, s->heap[(place - 1) / 2]);
-        place = (place - 1) / 2;
+    uint32_t i;
+    for (i = 0; i < s->n_symbols; i++) s->winner[s->n_symbols + i] = i;
+    for (i = s->n_symbols - 1; i >= 1; i--) {
+        s->winner[i] = better(s, s->winner[2 * i], s->winner[2 * i + 1]);
     }
-    for (;;) {
-        uint32_t child = 2 * place + 1;
-        if (child >= s->n_heap) break;
-        if (child + 1 < s->n_heap && before(s, s->heap[child + 1], s->heap[child])) child++;
-        if (!before(s, s->heap[child], i)) break;
-        put(s, place, s->heap[child]);
-        place = child;
+}
+
+/* The score of symbol i has changed: play its contests again, as far up as that can matter. */
+static void play_again(segment *s, uint32_t i)
+{
+    uint32_t k;
+    for (k = (s->n_symbols + i) / 2; k >= 1; k /= 2) {
+        const uint32_t w = better(s, s->winner[2 * k], s->winner[2 * k + 1]);
+        if (w == s->winner[k] && w != i) break;
+        s->winner[k] = w;
     }
-    put(s, place, i);
 }
 
-static void take_out(segment *s, uint32_t i)
-{
-    const uint32_t place = s->symbols[i].place, last = s->heap[s->n_heap - 1];
-    s->symbols[i].place = NONE;
-    s->n_heap--;
-    if (last != i) sift(s, place, last);
-}
-
-/* What symbol i and the next would be as one, or -1. */
-static int32_t find_joined(const segment *s, uint32_t i)
-{
-    const symbol *a = &s->symbols[i], *b;
-    uint32_t end;
-    int32_t id;
-    if (a->next == NONE || a->id < 0) return -1;
-    b = &s->symbols[a->next];
-    if (b->id < 0 || !joins(s->t, s->bytes[b->start - 1], s->bytes[b->start])) return -1;
-    end = b->next == NONE ? s->n_bytes : s->symbols[b->next].start;
-    id = find_text(s->t, s->bytes + a->start, end - a->start);
-    return id >= 0 && s->t->score[id] > LOWEST_SCORE ? id : -1;
-}
-
-/* Symbol i or its neighbour has changed. */
+/* What symbol i and the next would be as one. */
 static void consider(segment *s, uint32_t i)
 {
-    const int32_t id = find_joined(s, i);
-    if (s->symbols[i].place != NONE) take_out(s, i);
-    if (id < 0) return;
-    s->symbols[i].joined = id;
-    s->n_heap++;
-    sift(s, s->n_heap - 1, i);
+    symbol *a = &s->symbols[i];
+    const symbol *b;
+    uint32_t end;
+    int32_t id;
+    a->joined = -1;
+    a->score = LOWEST_SCORE;
+    if (a->next == NONE || a->id < 0) return;
+    b = &s->symbols[a->next];
+    if (b->id < 0 || !joins(s->t, s->bytes[b->start - 1], s->bytes[b->start])) return;
+    end = b->next == NONE ? s->n_bytes : s->symbols[b->next].start;
+    id = find_text(s->t, s->bytes + a->start, end - a->start);
+    if (id < 0 || !(s->t->score[id] > LOWEST_SCORE)) return;
+    a->joined = id;
+    a->score = s->t->score[id];
+}
+
+/* Symbol left takes in the next one. */
+static void join(segment *s, uint32_t left)
+{
+    symbol *a = &s->symbols[left], *b = &s->symbols[a->next];
+    const uint32_t right = a->next;
+    a->id = a->joined;
+    a->next = b->next;
+    if (a->next != NONE) s->symbols[a->next].previous = left;
+    b->joined = -1;
+    b->score = LOWEST_SCORE;
+    play_again(s, right);
+    consider(s, left);
+    play_again(s, left);
+    if (a->previous == NONE) return;
+    consider(s, a->previous);
+    play_again(s, a->previous);
 }
 
 static void add_symbol(segment *s, uint32_t start, int32_t id)
@@ -226,7 +227,6 @@ static void add_symbol(segment *s, uint32_t start, int32_t id)
     a->previous = s->n_symbols - 1; /* NONE for the first */
     a->next = s->n_symbols + 1;
     a->id = id;
-    a->place = NONE;
     s->n_symbols++;
 }
 
@@ -256,7 +256,7 @@ static size_t encode_segment(segment *s, uint32_t n_prefix, int32_t *out)
 {
     size_t n = 0;
     uint32_t i, length;
-    s->n_symbols = s->n_heap = 0;
+    s->n_symbols = 0;
     for (i = 0; i < n_prefix; i++) add_character(s, i, 1);
     for (; i < s->n_bytes; i += length) {
         length = 1;
@@ -270,17 +270,8 @@ static size_t encode_segment(segment *s, uint32_t n_prefix, int32_t *out)
     s->symbols[s->n_symbols - 1].next = NONE;
 
     for (i = 0; i < s->n_symbols; i++) consider(s, i);
-    while (s->n_heap > 0) {
-        const uint32_t left = s->heap[0], right = s->symbols[left].next;
-        symbol *a = &s->symbols[left], *b = &s->symbols[right];
-        take_out(s, left);
-        if (b->place != NONE) take_out(s, right);
-        a->id = a->joined;
-        a->next = b->next;
-        if (a->next != NONE) s->symbols[a->next].previous = left;
-        consider(s, left);
-        if (a->previous != NONE) consider(s, a->previous);
-    }
+    play_all(s);
+    while (s->symbols[s->winner[1]].joined >= 0) join(s, s->winner[1]);
     for (i = 0; i != NONE; i = s->symbols[i].next) {
         out[n++] = s->symbols[i].id < 0 ? ~s->symbols[i].id : s->symbols[i].id;
     }
@@ -350,9 +341,9 @@ lull_status lull_encode(const lull_model *model, const char *text, size_t bytes,
                          (unsigned long long)bytes, (long)MOST_TEXT);
     }
 
-    /* One block: symbols, heap, ids where the caller's room might not do, bytes. */
+    /* One block: symbols, contests, ids where the caller's room might not do, bytes. */
     places = longest_segment(t, in, bytes) + 1; /* the prefix */
-    symbols_bytes = (uint64_t)places * (sizeof *s.symbols + sizeof *s.heap);
+    symbols_bytes = (uint64_t)places * (sizeof *s.symbols + 2 * sizeof *s.winner);
     work_bytes = symbols_bytes + places + (capacity < most ? (uint64_t)most * sizeof *out : 0);
     if (!lull_u64_to_size(work_bytes, &fits)) {
         return lull_fail(error, LULL_ELIMIT, 0, 0, "encoding %llu bytes of text needs %llu bytes",
@@ -363,8 +354,8 @@ lull_status lull_encode(const lull_model *model, const char *text, size_t bytes,
     memset(&s, 0, sizeof s);
     s.t = t;
     s.symbols = (symbol *)work;
-    s.heap = (uint32_t *)(s.symbols + places);
-    out = capacity < most ? (int32_t *)(s.heap + places) : ids;
+    s.winner = (uint32_t *)(s.symbols + places);
+    out = capacity < most ? (int32_t *)(s.winner + 2 * places) : ids;
     s.bytes = work + fits - places;
 
     *n = encode_segments(&s, in, bytes, (flags & LULL_ENCODE_START) != 0, out);
