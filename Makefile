@@ -152,6 +152,7 @@ all: $(LIB) $(if $(MODULE_SRC),$(MODULE)) $(BUILD)/lull.pc
 # Kernels and the forward pass are worth -O3; ISA flags come last so that CFLAGS cannot widen them.
 $(BUILD)/core/kernels/%: OPT := -O3
 $(BUILD)/core/forward.o: OPT := -O3
+$(BUILD)/tests/bench/%: OPT := -O3
 $(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
 $(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)
 $(BUILD)/core/kernels/avx512%: ISA := $(ISA_avx512)
@@ -333,6 +334,11 @@ install: all
 	$(INSTALL) -m 755 $(MODULE) '$(DESTDIR)$(CMODDIR)/lull/core.so'
 	for f in $(SCRIPTS:scripts/%=%); do \
 	  $(INSTALL) -m 644 "scripts/$$f" "$(DESTDIR)$(LMODDIR)/$$f" || exit 1; done
+	{ echo '#!/usr/bin/env $(LUA)'; \
+	  echo 'package.path = "$(LMODDIR)/?.lua;$(LMODDIR)/?/init.lua;" .. package.path'; \
+	  echo 'package.cpath = "$(CMODDIR)/?.so;" .. package.cpath'; \
+	  sed 1d scripts/bin/lull; } > $(BUILD)/lull-installed
+	$(INSTALL) -m 755 $(BUILD)/lull-installed '$(DESTDIR)$(BINDIR)/lull'
 	$(INSTALL) -m 644 $(MODELS) '$(DESTDIR)$(DATADIR)/models/'
 	$(INSTALL) -m 644 LICENSE '$(DESTDIR)$(DATADIR)/LICENSE'
 
