@@ -65,6 +65,8 @@ UNFUSED := $(or $(call takes,-ffp-contract=off),$(call takes,-mno-fused-madd))
 # The baseline every file is compiled for; kernel files add their instruction set below.
 BASE_i386 := -msse2 -mfpmath=sse
 BASE_ppc  := -mcpu=750 -mtune=7450 -mno-altivec
+# GCC for s390x computes floats in double under -std=c99 unless told otherwise.
+BASE_s390x := -fexcess-precision=fast
 FAMILY    := $(MACHINE)
 ifneq ($(filter i386 i486 i586 i686,$(MACHINE)),)
 FAMILY    := i386

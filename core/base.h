@@ -6,9 +6,16 @@
 
 #include "lull.h"
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* Every float operation must be rounded to float32.  x87 does not (use -msse2 -mfpmath=sse), nor
+ * does GCC on s390x under -std=c99 (use -fexcess-precision=fast, which the Makefile does). */
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "lull needs FLT_EVAL_METHOD 0: see the comment above"
+#endif
 
 #if defined(__GNUC__)
 #define LULL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))

@@ -158,9 +158,9 @@ static lull_status get_memory(lull_context *c, uint64_t most, lull_error *error)
     if (p.overflow || !lull_u64_to_size(c->info.kv_bytes, &kv_bytes) ||
         !lull_u64_to_size(p.total + c->info.kv_bytes, &work_bytes))
         return lull_fail(error, LULL_ELIMIT, 0, 0,
-                         "context: %d sequences of %d tokens need %.1f GB, this build can address "
-                         "%.1f GB", (int)c->info.sequences, (int)c->info.length,
-                         ((double)p.total + (double)c->info.kv_bytes) / 1e9, (double)SIZE_MAX / 2e9);
+                         "context: %d sequences of %d tokens need %.0f MB, this build can address "
+                         "%.0f MB", (int)c->info.sequences, (int)c->info.length,
+                         ((double)p.total + (double)c->info.kv_bytes) / 1e6, (double)SIZE_MAX / 2e6);
     c->info.memory_bytes = p.total + c->info.kv_bytes;
     if (most != 0 && c->info.memory_bytes > most)
         return lull_fail(error, LULL_ELIMIT, 0, 0,
