@@ -162,7 +162,8 @@ lull_status lull_layout_read(lull_layout *layout, lull_reader *r, lull_byte_orde
     lull_status status;
     memset(layout, 0, sizeof *layout);
     if (n == 0) return lull_fail(error, LULL_EFORMAT, 0, 0, "%s: the file is empty", tail);
-    status = lull_reader_bytes(r, head, n, "header", error);
+    status = lull_reader_seek(r, 0, "header", error);
+    if (status == LULL_OK) status = lull_reader_bytes(r, head, n, "header", error);
     if (status != LULL_OK) return status;
     if (n >= 4 && memcmp(head, "24ka", 4) == 0 && wanted != LULL_BIG_ENDIAN)
         return read_one(layout, r, LULL_LITTLE_ENDIAN, lull_llama2c_ak42_layout, allocator, error);
