@@ -2,6 +2,8 @@
  * runs where no instruction set is known. */
 #include "layers.h"
 
+#define STREAMS 1
+
 /* float32 weights take a fused multiply-add where the machine has one; elsewhere a libm would have
  * to emulate it, and two roundings are taken instead. */
 #if defined(__FP_FAST_FMAF)
@@ -24,26 +26,18 @@ static int always(void)
     return 1;
 }
 
-/* One block of 16 rows against one token: w (cols, 16). */
-static void block_f32(float *y, const float *w, const float *x, int32_t cols)
+/* One block of 16 rows against one token: units (cols, 16), x (cols). */
+static void panel_f32(float *y, size_t y_step, const lull_matrix *w, const unsigned char *block,
+                      size_t step, const float *x, int streams)
 {
+    const float *unit = (const float *)(const void *)block;
     float lane[LANES] = {0};
     int32_t k, i;
-    for (k = 0; k < cols; k++, w += LANES)
-        for (i = 0; i < LANES; i++) lane[i] = MULTIPLY_ADD(w[i], x[k], lane[i]);
-    for (i = 0; i < LANES; i++) y[i] = lane[i];
-}
 
-static void linear_f32(const lull_matrix *w, const float *x, size_t x_stride, int32_t n_tokens,
-                       float *y, size_t y_stride, int32_t block0, int32_t block1)
-{
-    int32_t b, t;
-    for (b = block0; b < block1; b++) {
-        const void *block = w->data + (size_t)b * w->block_bytes;
-        for (t = 0; t < n_tokens; t++)
-            block_f32(y + (size_t)t * y_stride + (size_t)b * LANES, block, x + (size_t)t * x_stride,
-                      w->cols);
-    }
+    for (k = 0; k < w->cols; k++, unit += LANES)
+        for (i = 0; i < LANES; i++) lane[i] = MULTIPLY_ADD(unit[i], x[k], lane[i]);
+    for (i = 0; i < LANES; i++) y[i] = lane[i];
+    (void)y_step, (void)step, (void)streams; /* always one */
 }
 
 /* The 16 scales of a group. */
@@ -58,43 +52,32 @@ static void group_scales(float *scales, const lull_matrix *w, const unsigned cha
     }
 }
 
-/* One block of 16 rows against one token: q (n_groups, group_stride), scale and offset
- * (n_groups, 4).  A weight is stored as weight + 128, which offset takes out again. */
-static void block_q8(float *y, const lull_matrix *w, const unsigned char *block, const int8_t *q,
-                     size_t group_stride, const float *scale, const int32_t *offset)
+/* One block of 16 rows against one token.  A weight is stored as weight + 128, which starting at
+ * offset = -128 * sum(q) takes out again. */
+static void panel_q8(float *y, size_t y_step, const lull_matrix *w, const unsigned char *block,
+                     size_t step, const quantized *x, int streams)
 {
     const unsigned char *unit = block + w->head_bytes; /* (16 rows, 4 columns) */
     float sum[LANES] = {0};
     int32_t g, u, i;
 
-    for (g = 0; g < w->n_groups; g++, q += group_stride, scale += 4, offset += 4) {
+    for (g = 0; g < w->n_groups; g++) {
+        const int8_t *q = x->q + (size_t)g * x->group_stride;
         float scales[LANES];
         int32_t lane[LANES];
-        for (i = 0; i < LANES; i++) lane[i] = offset[0];
-        for (u = 0; u < w->group_units; u++, unit += LULL_UNIT_BYTES) {
-            const int32_t q0 = q[4 * u], q1 = q[4 * u + 1], q2 = q[4 * u + 2], q3 = q[4 * u + 3];
+        for (i = 0; i < LANES; i++) lane[i] = x->offset[4 * g];
+        for (u = 0; u < w->group_units; u++, unit += LULL_UNIT_BYTES, q += 4)
             for (i = 0; i < LANES; i++)
-                lane[i] += unit[4 * i] * q0 + unit[4 * i + 1] * q1 + unit[4 * i + 2] * q2 +
-                           unit[4 * i + 3] * q3;
-        }
+                lane[i] += unit[4 * i] * q[0] + unit[4 * i + 1] * q[1] + unit[4 * i + 2] * q[2] +
+                           unit[4 * i + 3] * q[3];
         group_scales(scales, w, block, g);
-        for (i = 0; i < LANES; i++) sum[i] += (float)lane[i] * (scales[i] * scale[0]);
+        for (i = 0; i < LANES; i++) sum[i] += (float)lane[i] * (scales[i] * x->scale[4 * g]);
     }
     for (i = 0; i < LANES; i++) y[i] = sum[i];
+    (void)y_step, (void)step, (void)streams;
 }
 
-static void linear_q8(const lull_matrix *w, const lull_activations *x, int32_t n_tokens, float *y,
-                      size_t y_stride, int32_t block0, int32_t block1)
-{
-    const size_t groups = (size_t)x->n_groups * 4;
-    int32_t b, t;
-    for (b = block0; b < block1; b++)
-        for (t = 0; t < n_tokens; t++)
-            block_q8(y + (size_t)t * y_stride + (size_t)b * LANES, w,
-                     w->data + (size_t)b * w->block_bytes, x->q + (size_t)t * x->token_stride,
-                     (size_t)x->group_stride, x->scale + (size_t)t * groups,
-                     x->offset + (size_t)t * groups);
-}
+#include "linear.h"
 
 const lull_kernels lull_kernels_portable = {
     "portable", always, NULL,   NULL,   linear_f32,    linear_q8,     NULL,

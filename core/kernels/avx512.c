@@ -1,0 +1,96 @@
+/* avx512.c - AVX-512 with VNNI: a block's 16 rows are the 16 lanes of one register. */
+#include "layers.h"
+
+#include <immintrin.h>
+
+#define STREAMS 4
+#define AHEAD 2048 /* bytes prefetched ahead in each stream */
+
+static ALWAYS_INLINE void prefetch(const unsigned char *p)
+{
+    _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T0);
+}
+
+static ALWAYS_INLINE void panel_f32(float *y, size_t y_step, const lull_matrix *w,
+                                    const unsigned char *block, size_t step, const float *x,
+                                    const int streams)
+{
+    __m512 sum[STREAMS];
+    int32_t k;
+    int s;
+
+    for (s = 0; s < streams; s++) sum[s] = _mm512_setzero_ps();
+    for (k = 0; k < w->cols; k++, block += LULL_UNIT_BYTES) {
+        const __m512 v = _mm512_set1_ps(x[k]);
+        for (s = 0; s < streams; s++) {
+            const unsigned char *unit = block + (size_t)s * step;
+            prefetch(unit);
+            sum[s] = _mm512_fmadd_ps(_mm512_load_ps(unit), v, sum[s]);
+        }
+    }
+    for (s = 0; s < streams; s++) _mm512_store_ps(y + (size_t)s * y_step, sum[s]);
+}
+
+/* The 16 scales of group g in the head of a block. */
+static ALWAYS_INLINE __m512 group_scales(const unsigned char *block, int32_t g, const int bf16)
+{
+    __m256i half;
+    if (!bf16) return _mm512_load_ps(block + (size_t)g * 64);
+    half = _mm256_load_si256((const __m256i *)(const void *)(block + (size_t)g * 32));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+static ALWAYS_INLINE __m512i four_columns(const int8_t *q)
+{
+    int32_t four;
+    memcpy(&four, q, 4);
+    return _mm512_set1_epi32(four);
+}
+
+static ALWAYS_INLINE void panel_of(float *y, size_t y_step, const lull_matrix *w,
+                                   const unsigned char *block, size_t step, const quantized *x,
+                                   const int streams, const int bf16)
+{
+    const unsigned char *units = block + w->head_bytes;
+    __m512 sum[STREAMS];
+    int32_t g, u;
+    int s;
+
+    for (s = 0; s < streams; s++) sum[s] = _mm512_setzero_ps();
+    for (g = 0; g < w->n_groups; g++) {
+        const int8_t *q = x->q + (size_t)g * x->group_stride;
+        const __m512 scale = _mm512_set1_ps(x->scale[4 * g]);
+        __m512i dot[STREAMS];
+        for (s = 0; s < streams; s++) dot[s] = _mm512_set1_epi32(x->offset[4 * g]);
+        for (u = 0; u < w->group_units; u++, q += 4, units += LULL_UNIT_BYTES) {
+            const __m512i v = four_columns(q);
+            for (s = 0; s < streams; s++) {
+                const unsigned char *unit = units + (size_t)s * step;
+                prefetch(unit);
+                dot[s] = _mm512_dpbusd_epi32(dot[s], _mm512_load_si512(unit), v);
+            }
+        }
+        for (s = 0; s < streams; s++) {
+            const __m512 scales = group_scales(block + (size_t)s * step, g, bf16);
+            const __m512 product = _mm512_mul_ps(scales, scale);
+            sum[s] = _mm512_add_ps(sum[s], _mm512_mul_ps(_mm512_cvtepi32_ps(dot[s]), product));
+        }
+    }
+    for (s = 0; s < streams; s++) _mm512_store_ps(y + (size_t)s * y_step, sum[s]);
+}
+
+static ALWAYS_INLINE void panel_q8(float *y, size_t y_step, const lull_matrix *w,
+                                   const unsigned char *block, size_t step, const quantized *x,
+                                   const int streams)
+{
+    if (w->scales == LULL_SCALE_BF16)
+        panel_of(y, y_step, w, block, step, x, streams, 1);
+    else
+        panel_of(y, y_step, w, block, step, x, streams, 0);
+}
+
+#include "linear.h"
+
+const lull_kernels lull_kernels_avx512 = {
+    "avx512", lull_has_avx512, NULL,   NULL, linear_f32,    linear_q8,     NULL,
+    quantize, rmsnorm,         swiglu, add,  attention_f32, attention_bf16};
