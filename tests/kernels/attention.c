@@ -1,0 +1,147 @@
+/* attention.c - one token's attention against its definition, with K and V in blocks. */
+#include "check.h"
+#include "reference.h"
+
+#include <stdlib.h>
+
+enum { SLOT_QUERY, SLOT_OUT, SLOT_SCORES, SLOT_BLOCKS, SLOT_K, SLOT_V, SLOT_EXPECTED, SLOT_WORK };
+
+#define POSITIONS 16
+#define MAX_BLOCKS 16
+
+static const int32_t dims[] = {1, 2, 8, 12, 15, 16, 17, 24, 32, 33, 48, 63, 64, 80, 128, 300};
+static const int32_t lengths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 240, 250};
+static const int32_t heads[][2] = {{1, 1}, {2, 1}, {4, 2}, {6, 3}, {8, 4}, {3, 3}};
+#define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
+
+typedef struct attention_case {
+    int32_t n_heads, n_kv_heads, dim, n;
+    int shape; /* of query, K and V */
+    int bf16;
+} attention_case;
+
+static void put(unsigned char *to, size_t i, float value, int bf16)
+{
+    if (bf16) {
+        const uint16_t half = (uint16_t)(lull_float_bits(value) >> 16);
+        memcpy(to + 2 * i, &half, 2);
+    } else {
+        memcpy(to + 4 * i, &value, 4);
+    }
+}
+
+/* K or V of one kv head, (n, dim) to its place in the blocks; padding columns are zero, positions
+ * past n are NaN: they may change nothing. */
+static void store(unsigned char **blocks, size_t offset, const attention_case *c, int32_t stride,
+                  int32_t kv_head, const float *values)
+{
+    const int32_t end = (c->n + POSITIONS - 1) / POSITIONS * POSITIONS;
+    int32_t t, d;
+    for (t = 0; t < end; t++)
+        for (d = 0; d < stride; d++) {
+            const size_t i = ((size_t)kv_head * POSITIONS + (size_t)(t % POSITIONS)) * (size_t)stride;
+            float value = d < c->dim ? lull_bits_float(0x7fc00000u) : 0.0f;
+            if (t < c->n && d < c->dim) value = values[t * c->dim + d];
+            put(blocks[t / POSITIONS] + offset, i + (size_t)d, value, c->bf16);
+        }
+}
+
+static void fill(float *x, size_t n, int shape, int bf16)
+{
+    size_t i;
+    check_fill(x, n, shape);
+    for (i = 0; i < n && bf16; i++) x[i] = lull_bits_float(lull_float_bits(x[i]) & 0xffff0000u);
+}
+
+/* Expected outputs of the heads that one kv head serves. */
+static void expect(float *expected, const attention_case *c, const lull_attention *a, int32_t kv_head,
+                   const float *k, const float *v)
+{
+    float *work = check_slot(SLOT_WORK, (size_t)c->n * 4);
+    const int32_t per = c->n_heads / c->n_kv_heads;
+    int32_t h;
+    for (h = kv_head * per; h < (kv_head + 1) * per; h++)
+        ref_attention(expected + (size_t)h * (size_t)c->dim, work,
+                      a->query + (size_t)h * (size_t)a->head_stride, k, v, c->n, c->dim, a->scale);
+}
+
+static void one(const lull_kernels *k, const attention_case *c, int32_t split)
+{
+    const int32_t stride = (int32_t)lull_round_up((size_t)c->dim, 16);
+    const int32_t n_blocks = (c->n + POSITIONS - 1) / POSITIONS;
+    const size_t side = (size_t)(c->n_kv_heads * POSITIONS * stride) * (c->bf16 ? 2 : 4);
+    const size_t block_bytes = 64 + 2 * lull_round_up(side, 64), held = (size_t)(c->n * c->dim);
+    void (*run)(const lull_attention *, int32_t, int32_t) =
+        c->bf16 ? k->attention_bf16 : k->attention_f32;
+    unsigned char *memory = check_slot(SLOT_BLOCKS, (size_t)n_blocks * block_bytes);
+    unsigned char *blocks[MAX_BLOCKS];
+    float *query = check_slot(SLOT_QUERY, (size_t)(c->n_heads * stride) * 4);
+    float *expected = check_slot(SLOT_EXPECTED, (size_t)(c->n_heads * c->dim) * 4);
+    float *keys = check_slot(SLOT_K, held * 4), *values = check_slot(SLOT_V, held * 4);
+    lull_attention a;
+    int32_t i, h;
+
+    check_case("heads %d/%d head_dim %d positions %d shape %d split %d", c->n_heads, c->n_kv_heads,
+               c->dim, c->n, c->shape, split);
+    for (i = 0; i < n_blocks; i++) /* the last block first in memory */
+        blocks[i] = memory + (size_t)(n_blocks - 1 - i) * block_bytes;
+    memset(query, 0, (size_t)(c->n_heads * stride) * 4);
+    for (h = 0; h < c->n_heads; h++) check_fill(query + h * stride, (size_t)c->dim, c->shape);
+    a.query = query;
+    a.out = check_slot(SLOT_OUT, (size_t)(c->n_heads * c->dim) * 4);
+    a.scores_stride = lull_round_up((size_t)c->n, 16);
+    a.scores = check_slot(SLOT_SCORES, (size_t)c->n_heads * a.scores_stride * 4);
+    a.blocks = (const unsigned char *const *)blocks;
+    a.k_offset = 64;
+    a.v_offset = 64 + lull_round_up(side, 64);
+    a.n_positions = c->n;
+    a.n_heads = c->n_heads;
+    a.n_kv_heads = c->n_kv_heads;
+    a.head_dim = c->dim;
+    a.head_stride = stride;
+    a.scale = 1.0f / ref_sqrt((float)c->dim);
+    for (h = 0; h < c->n_kv_heads; h++) {
+        fill(keys, held, c->shape, c->bf16);
+        fill(values, held, c->shape, c->bf16);
+        store(blocks, a.k_offset, c, stride, h, keys);
+        store(blocks, a.v_offset, c, stride, h, values);
+        expect(expected, c, &a, h, keys, values);
+    }
+    run(&a, split, c->n_heads);
+    for (i = 0; i < split * c->dim; i++)
+        check_true("other heads' outputs untouched", lull_float_bits(a.out[i]) == 0x7f7f7f7fu);
+    run(&a, 0, split);
+    check_floats("out", a.out, expected, (size_t)(c->n_heads * c->dim));
+}
+
+static void all(const lull_kernels *k, int bf16)
+{
+    attention_case c = {1, 1, 0, 0, SHAPE_EVEN, 0};
+    int d, l, h, shape;
+
+    c.bf16 = bf16;
+    for (d = 0; d < COUNT(dims); d++)
+        for (l = 0; l < COUNT(lengths); l++) {
+            if (!check_chosen(6)) continue;
+            c.dim = dims[d], c.n = lengths[l];
+            one(k, &c, 0);
+        }
+    for (h = 0; h < COUNT(heads); h++)
+        for (shape = 0; shape < N_SHAPES; shape++) {
+            c.n_heads = heads[h][0], c.n_kv_heads = heads[h][1];
+            c.dim = dims[check_range(0, COUNT(dims) - 2)];
+            c.n = check_range(1, 70);
+            c.shape = shape;
+            one(k, &c, check_range(0, c.n_heads));
+        }
+}
+
+void test_attention_f32(const lull_kernels *k)
+{
+    all(k, 0);
+}
+
+void test_attention_bf16(const lull_kernels *k)
+{
+    all(k, 1);
+}

@@ -1,0 +1,121 @@
+/* bench.c - bytes of weights per second through each kernel, beside a plain loop that only reads the
+ * same bytes.  Medians of rounds that alternate, because the machine is rarely quiet. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "check.h"
+#include "memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ROUNDS 15
+#define COLS 768
+
+static volatile uint64_t sink;
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *t)
+{
+    qsort(t, ROUNDS, sizeof *t, by_size);
+    return t[ROUNDS / 2];
+}
+
+/* The roof: the bytes in order, eight sums, nothing else. */
+static void read_all(const unsigned char *p, size_t bytes)
+{
+    uint64_t sum[8] = {0};
+    size_t i;
+    int k;
+    for (i = 0; i + 64 <= bytes; i += 64)
+        for (k = 0; k < 8; k++) {
+            uint64_t v;
+            memcpy(&v, p + i + 8 * k, 8);
+            sum[k] += v;
+        }
+    for (k = 0; k < 8; k++) sink += sum[k];
+}
+
+static void activations(lull_activations *a, const lull_matrix *m, const lull_kernels *k,
+                        const float *x)
+{
+    a->group = m->group;
+    a->n_groups = m->n_groups;
+    a->group_stride = (int32_t)lull_round_up((size_t)m->group, 16);
+    a->token_stride = lull_round_up((size_t)m->n_groups * (size_t)a->group_stride, 64);
+    a->q = lull_memory_get_zeroed(NULL, a->token_stride);
+    a->scale = lull_memory_get(NULL, (size_t)m->n_groups * 16);
+    a->offset = lull_memory_get(NULL, (size_t)m->n_groups * 16);
+    if (a->q == NULL || a->scale == NULL || a->offset == NULL) exit(2);
+    k->quantize(a, 0, x, COLS);
+}
+
+static void one(const lull_kernels *k, const char *name, lull_precision precision,
+                lull_scale_type scales, int32_t group, uint64_t wanted)
+{
+    double run[ROUNDS], roof[ROUNDS];
+    lull_activations a = {0};
+    lull_matrix m;
+    uint64_t bytes;
+    int32_t rows = 16, b;
+    float *x, *y, *w;
+    int i;
+
+    lull_matrix_plan(&m, precision, scales, rows, COLS, group, &bytes);
+    rows = (int32_t)(wanted / bytes) * 16;
+    lull_matrix_plan(&m, precision, scales, rows, COLS, group, &bytes);
+    m.data = lull_memory_get(NULL, (size_t)bytes);
+    x = lull_memory_get(NULL, COLS * 4);
+    y = lull_memory_get(NULL, (size_t)rows * 4);
+    w = lull_memory_get(NULL, COLS * 16 * 4);
+    if (m.data == NULL || x == NULL || y == NULL || w == NULL) exit(2);
+    check_fill(x, COLS, SHAPE_EVEN);
+    check_fill(w, COLS * 16, SHAPE_EVEN);
+    for (b = 0; b < m.n_blocks; b++) lull_matrix_pack_f32(&m, b, w, 16);
+    if (precision == LULL_Q8) activations(&a, &m, k, x);
+    for (i = 0; i < ROUNDS; i++) {
+        const double start = seconds();
+        double middle;
+        read_all(m.data, (size_t)bytes);
+        middle = seconds();
+        if (precision == LULL_Q8)
+            k->linear_q8(&m, &a, 1, y, (size_t)rows, 0, m.n_blocks);
+        else
+            k->linear_f32(&m, x, COLS, 1, y, (size_t)rows, 0, m.n_blocks);
+        run[i] = seconds() - middle;
+        roof[i] = middle - start;
+    }
+    printf("%-9s %-16s %4.0f MB  %6.2f GB/s (best %6.2f)  read loop %6.2f  %4.0f %%\n", k->name, name,
+           (double)bytes * 1e-6, (double)bytes / median(run) * 1e-9, (double)bytes / run[0] * 1e-9,
+           (double)bytes / median(roof) * 1e-9, 100.0 * roof[ROUNDS / 2] / run[ROUNDS / 2]);
+    lull_memory_put(NULL, m.data);
+    lull_memory_put(NULL, x);
+    lull_memory_put(NULL, y);
+    lull_memory_put(NULL, w);
+    lull_memory_put(NULL, a.q);
+    lull_memory_put(NULL, a.scale);
+    lull_memory_put(NULL, a.offset);
+}
+
+void bench(const lull_kernels *k)
+{
+    static const uint64_t sizes[] = {17000000, 118000000};
+    int i;
+    for (i = 0; i < 2; i++) {
+        one(k, "q8 g64 bf16", LULL_Q8, LULL_SCALE_BF16, 64, sizes[i]);
+        one(k, "q8 g32 float32", LULL_Q8, LULL_SCALE_F32, 32, sizes[i]);
+        one(k, "float32", LULL_F32, LULL_SCALE_NONE, 0, sizes[i]);
+    }
+}
