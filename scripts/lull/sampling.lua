@@ -177,10 +177,10 @@ function sampling.greedy()
     name = "greedy", selector = true,
     apply = function(_, logits)
       local id = logits:argmax()
-      if not id or id < 0 then
-        return nil, "no token is allowed", "EINVAL"
+      if id then
+        return id
       end
-      return id
+      return logits:sample(0) -- says what is wrong
     end,
   }
 end
