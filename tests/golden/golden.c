@@ -10,7 +10,7 @@
  * rounds once or twice. */
 #include "kernels/kernels.h"
 #include "lull.h"
-#include "../support/tiny.h"
+#include "tiny.h"
 
 #include <stdio.h>
 #include <stdlib.h>
