@@ -1,6 +1,7 @@
 /* inspect.c - what a file is and what it would need; the first half of loading (loading.h). */
 #include "loading.h"
 #include "fpenv.h"
+#include "model.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -138,6 +139,7 @@ static void describe(lull_loading *job)
     info->kv_bytes_f32 =
         2 * (uint64_t)c->n_layers * (uint64_t)c->n_kv_heads * head_stride * sizeof(float);
     info->kv_bytes_bf16 = info->kv_bytes_f32 / 2;
+    info->model_bytes = lull_loading_arena(job) + sizeof(lull_model);
     info->bos = info->eos = -1;
 }
 
@@ -197,6 +199,7 @@ lull_status lull_loading_tokenizer(lull_loading *job, lull_reader *r, lull_error
         job->info.n_byte_tokens = t->n_byte_tokens;
         job->info.bos = t->bos;
         job->info.eos = t->eos;
+        job->info.model_bytes += t->bytes;
         return LULL_OK;
     }
     if (o->tokenizer_path) return open_and_load(job, o->tokenizer_path, error);

@@ -29,9 +29,13 @@ lull_status lull_loading_tokenizer(lull_loading *job, lull_reader *r, lull_error
 /* Close and free what the job still holds. */
 void lull_loading_end(lull_loading *job);
 
-/* The packed form of a tensor at a precision: own scales are bf16, a file's float32.  0 = overflow.
+/* The packed form of a tensor at a precision: own scales are bf16, a file's float32; 0 = overflow.
  */
 int lull_loading_matrix(lull_matrix *m, const lull_tensor *t, lull_precision precision,
                         int32_t group, uint64_t *bytes);
+
+/* Bytes of the one block that will hold weights and tables; UINT64_MAX = more than 64 bits count.
+ * (model.c) */
+uint64_t lull_loading_arena(const lull_loading *job);
 
 #endif

@@ -45,20 +45,13 @@ static void carve_matrix(arena *a, const lull_model *m, lull_matrix *matrix, con
 static lull_matrix *matrix_of(lull_layer *layer, int kind)
 {
     switch (kind) {
-    case LULL_WQ:
-        return &layer->wq;
-    case LULL_WK:
-        return &layer->wk;
-    case LULL_WV:
-        return &layer->wv;
-    case LULL_WO:
-        return &layer->wo;
-    case LULL_W1:
-        return &layer->w1;
-    case LULL_W2:
-        return &layer->w2;
-    default:
-        return &layer->w3;
+    case LULL_WQ: return &layer->wq;
+    case LULL_WK: return &layer->wk;
+    case LULL_WV: return &layer->wv;
+    case LULL_WO: return &layer->wo;
+    case LULL_W1: return &layer->w1;
+    case LULL_W2: return &layer->w2;
+    default: return &layer->w3;
     }
 }
 
@@ -95,30 +88,48 @@ static void lay_out(arena *a, lull_model *m, const lull_layout *layout)
     carve(a, SLACK);
 }
 
+/* What the model is before it has memory: shapes and precision. */
+static void describe(lull_model *m, const lull_loading *job)
+{
+    const lull_config *c = &job->layout.config;
+    m->info = job->info;
+    m->config = *c;
+    m->head_dim = c->dim / c->n_heads;
+    m->kv_dim = m->head_dim * c->n_kv_heads;
+    m->precision = job->info.precision;
+    m->group = job->info.group;
+}
+
+uint64_t lull_loading_arena(const lull_loading *job)
+{
+    lull_model m;
+    arena a = {NULL, 0, 1};
+    memset(&m, 0, sizeof m);
+    describe(&m, job);
+    lay_out(&a, &m, &job->layout);
+    return a.fits ? a.used : UINT64_MAX;
+}
+
 static lull_status reserve(lull_model *m, const lull_loading *job, lull_error *error)
 {
     const char *tail = lull_path_tail(job->reader.name);
-    const uint64_t limit = job->options.max_memory_bytes;
+    const uint64_t needs = lull_loading_arena(job), limit = job->options.max_memory_bytes;
+    const uint64_t tenths = needs / 100000000u + 1; /* of a GB; %f would follow the locale */
     arena a = {NULL, 0, 1};
     size_t bytes;
-    lay_out(&a, m, &job->layout);
-    if (limit != 0 && (!a.fits || a.used > limit))
+    if (limit != 0 && needs > limit)
         return lull_fail(error, LULL_ELIMIT, 0, 0,
                          "%s: needs %" PRIu64 " bytes of memory, the limit is %" PRIu64, tail,
-                         a.fits ? a.used : UINT64_MAX, limit);
-    if (!a.fits || !lull_u64_to_size(a.used, &bytes)) {
-        const uint64_t tenths = a.used / 100000000u; /* of a GB; no %f, which follows the locale */
+                         needs, limit);
+    if (!lull_u64_to_size(needs, &bytes))
         return lull_fail(error, LULL_ELIMIT, 0, 0,
                          "%s: needs %" PRIu64 ".%" PRIu64 " GB, this build can address %" PRIu64
                          " GB",
                          tail, tenths / 10, tenths % 10, (uint64_t)(SIZE_MAX / 2 / 1000000000u));
-    }
     m->arena = lull_memory_get(&m->allocator, bytes);
-    if (!m->arena) return lull_memory_fail(error, tail, a.used);
+    if (!m->arena) return lull_memory_fail(error, tail, needs);
     a.base = m->arena;
-    a.used = 0;
     lay_out(&a, m, &job->layout);
-    m->info.model_bytes = a.used + sizeof *m + (m->tokenizer ? m->tokenizer->bytes : 0);
     return LULL_OK;
 }
 
@@ -276,18 +287,12 @@ static void destroy(lull_model *m)
 
 static lull_status build(lull_model **out, lull_loading *job, lull_error *error)
 {
-    const lull_config *c = &job->layout.config;
     lull_model *m = lull_memory_get_zeroed(&job->options.allocator, sizeof *m);
     lull_status status;
     if (!m) return lull_memory_fail(error, "model", sizeof *m);
     m->references = 1;
     m->allocator = job->options.allocator;
-    m->info = job->info;
-    m->config = *c;
-    m->head_dim = c->dim / c->n_heads;
-    m->kv_dim = m->head_dim * c->n_kv_heads;
-    m->precision = job->info.precision;
-    m->group = job->info.group;
+    describe(m, job);
     m->tokenizer = job->tokenizer;
     job->tokenizer = NULL;
     status = reserve(m, job, error);
