@@ -7,7 +7,7 @@
 #   make SAN=asan test    the native tests under a sanitizer: asan, ubsan or tsan
 #   make check        formatting and static analysis
 #   make fuzz         each fuzz target for FUZZ_SECONDS (30), with clang
-#   make bench        lists the measurements in tests/bench
+#   make bench        lists the measurements; RUN='NAME OPTIONS' runs one
 #   make install      PREFIX (/usr/local), DESTDIR; make uninstall takes the same
 #   make clean
 #
@@ -318,9 +318,9 @@ fuzz-programs: $(FUZZ_BIN)
 $(FUZZ_BIN): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(SUPPORT) $(LIB)
 	$(call link-test,-fsanitize=fuzzer)
 
-bench: all $(BENCH_BIN)
-	@echo 'Measurements in tests/bench; each says in its first lines how to run it:'
-	@for f in $(wildcard tests/bench/*.*); do echo "  $$f"; sed -n '2,3s/^[^A-Za-z]*/      /p' $$f; done
+# make bench RUN='memory --scratch /tmp/x' runs one of them.
+bench:
+	@sh tests/bench/run.sh $(RUN)
 
 # -------------------------------------------------------------------------------------- install
 
