@@ -15,6 +15,16 @@ void lull_context_options_init(lull_context_options *options)
     options->batch = 32;
 }
 
+const char *lull_cpu_name(int i, int *available)
+{
+    int n;
+    const lull_kernels *const *tables = lull_kernels_all(&n);
+    if (available != NULL) *available = 0;
+    if (i < 0 || i >= n) return NULL;
+    if (available != NULL) *available = tables[i]->available();
+    return tables[i]->name;
+}
+
 /* ---- options */
 
 static lull_status check_range(const char *name, int32_t value, int32_t least, int32_t most,
