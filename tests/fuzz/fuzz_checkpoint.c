@@ -55,7 +55,7 @@ static void load(const unsigned char *bytes, size_t n, lull_precision precision,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    unsigned char *bytes = malloc(n ? n : 1);
+    unsigned char *bytes = calloc(1, n ? n : 1);
     if (!bytes) return 0;
     if (n) memcpy(bytes, data, n);
     load(bytes, n, LULL_AS_STORED, 0);
