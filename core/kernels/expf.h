@@ -21,6 +21,7 @@ static inline float lull_expf(float x)
     const uint32_t both = lull_float_bits(t) - 0x4b400000u + 254u;
     const uint32_t first = both >> 1, second = both - first;
     float y = 1.0f / 5040;
+    uint32_t low, high;
 
     y = y * r + 1.0f / 720;
     y = y * r + 1.0f / 120;
@@ -30,8 +31,10 @@ static inline float lull_expf(float x)
     y = y * r + 1.0f;
     y = y * r + 1.0f;
     y = y * lull_bits_float(first << 23) * lull_bits_float(second << 23);
-    y = x < -87.3f ? 0.0f : y;
-    return x > 88.7f ? lull_bits_float(0x7f800000u) : y;
+    /* Chosen by masks: compilers turn ?: into branches here, and then do not vectorise. */
+    low = 0u - (uint32_t)(x < -87.3f);
+    high = 0u - (uint32_t)(x > 88.7f);
+    return lull_bits_float((lull_float_bits(y) & ~low & ~high) | (0x7f800000u & high));
 }
 
 #endif
