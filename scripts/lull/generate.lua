@@ -82,17 +82,6 @@ local function encode_prompt(model, prompt, where, level)
   return ids, message, code
 end
 
--- Evaluate all that is queued. true, or nil, message, code.
-local function evaluate(context)
-  repeat
-    local remaining, message, code = context:step {max_tokens = PREFILL_TOKENS}
-    if not remaining then
-      return nil, message, code
-    end
-  until remaining == 0
-  return true
-end
-
 -- A context that holds just the text, unless the caller says how much.
 local function open_context(model, ids, given)
   local needed = #ids + given.max_tokens - 1 -- the last token is told and never evaluated
@@ -125,110 +114,106 @@ local function open(model, ids, given)
   return nil, message, code
 end
 
--- The loop, as a function that returns the next chosen id, or nil at the end, or nil, message,
--- code. It is one closure and no coroutine, so a strategy may yield through it, and after a
--- strategy has raised it can be called again: it goes on where it was.
-local function chooser(model, ids, given, facts)
-  local strategy = given.strategy
-  local context, seq, draw
-  local own_context = given.context == nil
-  local bos, eos, vocab_size = model:bos(), model:eos(), model:vocab_size()
+-- One text on its way. `given` are checked options; `facts` is what the caller sees.
+local Text = {}
+Text.__index = Text
 
-  local function finish(reason)
-    facts.finish_reason = reason
-    if seq then
-      seq:close()
+-- nil, message, code where there is no room for it.
+local function open_text(model, ids, given, facts)
+  local context, seq, code = open(model, ids, given)
+  if not context then
+    return nil, seq, code
+  end
+  local info = context:info()
+  facts.kernel, facts.threads, facts.kv = info.kernel, info.threads, info.kv
+  local strategy = given.strategy
+  if strategy.reset then
+    strategy:reset()
+  end
+  return setmetatable({
+    context = context, seq = seq, given = given, facts = facts, strategy = strategy,
+    draw = sampling.draws(seq, {seed = given.seed, stream = given.stream}),
+    length = info.length, vocab_size = model:vocab_size(), bos = model:bos(),
+    eos = not strategy.ignore_eos and model:eos() or nil,
+    chosen = nil, -- the id that is told and not yet part of the sequence
+  }, Text)
+end
+
+function Text:finish(reason)
+  self.facts.finish_reason = reason
+  self.seq:close()
+  if not self.given.context then
+    self.context:close()
+  end
+  return nil
+end
+
+function Text:fail(message, code)
+  self.facts.error, self.facts.code = message, code
+  self:finish("error")
+  return nil, message, code
+end
+
+-- Have the logits of the next token computed. true, or what next_id returns at an end.
+function Text:evaluate()
+  local facts, seq = self.facts, self.seq
+  local ok, message, code
+  if self.chosen then
+    if facts.tokens >= self.given.max_tokens then
+      return self:finish("length")
+    elseif #seq >= self.length then
+      return self:finish("context")
     end
-    if context and own_context then
-      context:close()
+    ok, message, code = seq:feed(self.chosen)
+    if not ok then
+      return self:fail(message, code)
+    end
+    self.chosen = nil
+  end
+  local start = clock()
+  while seq:pending() > 0 do
+    ok, message, code = self.context:step {max_tokens = PREFILL_TOKENS}
+    if not ok then
+      return self:fail(message, code)
     end
   end
+  if facts.tokens == 0 then
+    facts.prompt_seconds = facts.prompt_seconds + math.max(0, clock() - start)
+  end
+  return true
+end
 
-  local function fail(message, code)
-    finish("error")
-    facts.error, facts.code = message, code
+-- The next id that is told; nil at the end; nil, message, code on failure. Plain Lua with all
+-- state in the object: a strategy may yield through it, and after one has raised, the next call
+-- goes on where it was.
+function Text:next_id()
+  local ok, message, code = self:evaluate()
+  if not ok then
     return nil, message, code
   end
-
-  local function begin()
-    local message, code
-    context, seq, code = open(model, ids, given)
-    if not context then
-      message, seq = seq, nil
-      return fail(message, code)
-    end
-    local info = context:info()
-    facts.kernel, facts.threads, facts.kv = info.kernel, info.threads, info.kv
-    facts.length = info.length
-    draw = sampling.draws(seq, {seed = given.seed, stream = given.stream})
-    if strategy.reset then
-      strategy:reset()
-    end
-    return true
+  local logits, id
+  logits, message, code = self.seq:logits()
+  if not logits then
+    return self:fail(message, code)
   end
-
-  local chosen -- the id that is chosen but not yet part of the sequence
-
-  local function advance()
-    if not seq then
-      local ok, message, code = begin()
-      if not ok then
-        return nil, message, code
-      end
-    elseif chosen then
-      if facts.tokens >= given.max_tokens then
-        return finish("length")
-      elseif #seq >= facts.length then
-        return finish("context")
-      end
-      local ok, message, code = seq:feed(chosen)
-      if not ok then
-        return fail(message, code)
-      end
-      chosen = nil
+  id, message, code = self.strategy:apply(logits:reset(), self.seq, self.draw)
+  if id == nil then
+    if message ~= nil then
+      return self:fail(message, code)
     end
-    if seq:pending() > 0 then
-      local first = facts.tokens == 0 and clock()
-      local ok, message, code = evaluate(context)
-      if not ok then
-        return fail(message, code)
-      elseif first then
-        facts.prompt_seconds = math.max(0, clock() - first)
-      end
-    end
-    local logits, message, code = seq:logits()
-    if not logits then
-      return fail(message, code)
-    end
-    local id
-    id, message, code = strategy:apply(logits:reset(), seq, draw)
-    if id == nil then
-      if message ~= nil then
-        return fail(message, code)
-      end
-      error("the sampler chose no token (" .. tostring(strategy) .. " returned nil)", 0)
-    elseif type(id) ~= "number" or id % 1 ~= 0 or id < 0 or id >= vocab_size then
-      error("the sampler chose " .. options.show(id) .. ", which is no token id in 0.."
-        .. vocab_size - 1, 0)
-    elseif id == bos or (id == eos and not strategy.ignore_eos) then
-      return finish("stop")
-    end
-    if strategy.accept then
-      strategy:accept(id, seq)
-    end
-    chosen = id
-    facts.tokens = facts.tokens + 1
-    return id
+    error("the sampler chose no token: " .. tostring(self.strategy) .. " returned nil", 0)
+  elseif type(id) ~= "number" or id % 1 ~= 0 or id < 0 or id >= self.vocab_size then
+    error("the sampler chose " .. options.show(id) .. ", which is no token id in 0.."
+      .. self.vocab_size - 1, 0)
+  elseif id == self.bos or id == self.eos then
+    return self:finish("stop")
   end
-
-  return function()
-    if facts.finish_reason then
-      return nil
-    elseif given.max_tokens == 0 then
-      return finish("length")
-    end
-    return advance()
+  if self.strategy.accept then
+    self.strategy:accept(id, self.seq)
   end
+  self.chosen = id
+  self.facts.tokens = self.facts.tokens + 1
+  return id
 end
 
 -- Whom prepare blames for a mistake: prepare <- stream <- generate.stream <- the user.
@@ -242,7 +227,7 @@ local function prepare(model, prompt, given, where)
   reject_with(checked, "sampler", CHAIN_OPTIONS, where, level)
   reject_with(checked, "context", CONTEXT_OPTIONS, where, level)
   if checked.sampler then
-    checked.strategy = sampling.strategy(checked.sampler, level)
+    checked.strategy = sampling.strategy(checked.sampler, level + 1)
   else
     checked.strategy = sampling.from {
       temperature = checked.temperature, top_k = checked.top_k, top_p = checked.top_p,
@@ -255,7 +240,11 @@ local function prepare(model, prompt, given, where)
       .. model:info().seq_len .. " tokens, got " .. options.show(checked.length) .. ")", level)
   end
   local ids, message, code = encode_prompt(model, prompt, where, level)
-  if not ids then
+  local told = ids
+  if ids then
+    told, message, code = model:piece(ids[1]) -- no tokenizer, no text
+  end
+  if not told then
     return nil, message, code
   end
   local facts = {
@@ -271,14 +260,22 @@ local function stream(model, prompt, given, where)
   if not checked then
     return nil, ids, facts -- message and code
   end
-  local next_id = chooser(model, ids, checked, facts)
-  local held = ""                          -- bytes of a character that is not yet whole
+  local text, message, code
+  if checked.max_tokens == 0 then
+    facts.finish_reason = "length"
+  else
+    text, message, code = open_text(model, ids, checked, facts)
+    if not text then
+      return nil, message, code
+    end
+  end
+  local held = ""                           -- bytes of a character that is not yet whole
   local at_start = ids[#ids] == model:bos() -- the space that follows BOS is no part of the text
 
   local function next_piece()
     while not facts.finish_reason do
       local start = clock()
-      local id, message, code = next_id()
+      local id, failure, failure_code = text:next_id()
       facts.seconds = facts.seconds + math.max(0, clock() - start)
       if id then
         local piece = model:piece(id)
@@ -291,17 +288,14 @@ local function stream(model, prompt, given, where)
           piece, held = held:sub(1, whole), held:sub(whole + 1)
           return piece
         end
-      elseif message then
+      elseif failure then
         held = ""
-        return nil, message, code
+        return nil, failure, failure_code
       end
     end
-    if held ~= "" then
-      local rest = held
-      held = ""
-      return rest
-    end
-    return nil
+    local rest = held
+    held = ""
+    return rest ~= "" and rest or nil
   end
 
   return next_piece, facts
@@ -317,8 +311,9 @@ end
 -- @param prompt a string ("" begins a new text) or a list of token ids, taken as they are
 -- @param given see generate
 -- @return the iterator, and a table of facts (see generate) that is filled in as it goes
--- @return nil, message, code when the prompt cannot be encoded. A failure on the way ends the
---   iteration: the iterator returns nil, message, code, and facts.error has the message
+-- @return nil, message, code when it cannot begin (the prompt is too long, no memory). A failure
+--   on the way ends the iteration: the iterator returns nil, message, code, and facts.error has
+--   the message
 function generate.stream(model, prompt, given)
   local next_piece, facts, code = stream(model, prompt, given, "stream")
   return next_piece, facts, code

@@ -18,7 +18,7 @@ local INTEGER_LIMIT = 2 ^ 53 -- doubles hold every integer up to here
 --- A number as people write it: no exponent for integers, no more digits than it takes, and a
 -- point whatever the host's locale says.
 function options.number_text(value)
-  if value == floor(value) and value > -1e15 and value < 1e15 then
+  if value == floor(value) and value >= -INTEGER_LIMIT and value <= INTEGER_LIMIT then
     return (string.format("%.0f", value))
   end
   return (string.format("%.14g", value):gsub(",", "."))

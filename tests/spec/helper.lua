@@ -42,15 +42,12 @@ function helper.write(path, text)
   return path
 end
 
---- A fresh path for a scratch file, with this ending; helper.clean removes them all.
+--- A fresh path for a scratch file; helper.clean removes them all.
 local scratch = {}
 
-function helper.scratch(ending)
-  local base = os.tmpname()
-  local path = base .. (ending or "")
-  scratch[#scratch + 1] = base
-  scratch[#scratch + 1] = path
-  return path
+function helper.scratch()
+  scratch[#scratch + 1] = os.tmpname()
+  return scratch[#scratch]
 end
 
 function helper.clean()
@@ -67,11 +64,14 @@ end
 
 --- Run a shell command. Returns exit code, standard output, standard error.
 function helper.shell(command)
-  local out, err, code = helper.scratch(), helper.scratch(), helper.scratch()
-  os.execute("{ " .. command .. "\n} > " .. out .. " 2> " .. err .. "; echo $? > " .. code)
-  local results = {tonumber(helper.read(code)), helper.read(out), helper.read(err)}
-  helper.clean()
-  return results[1], results[2], results[3]
+  local names = {os.tmpname(), os.tmpname(), os.tmpname()}
+  os.execute("(" .. command .. "\n) > " .. names[1] .. " 2> " .. names[2] .. "; echo $? > "
+    .. names[3])
+  local out, err, code = helper.read(names[1]), helper.read(names[2]), helper.read(names[3])
+  for _, name in ipairs(names) do
+    os.remove(name)
+  end
+  return tonumber(code), out, err
 end
 
 --- The words that start the command lull.

@@ -145,9 +145,9 @@ function console.rate(n, seconds)
   return nil
 end
 
---- The same for people: "123.4", or "n/a".
+--- The same for people, in three digits or more: "0.77", "12.3", "1234", or "n/a".
 function console.rate_text(rate)
-  return rate and console.fixed(rate, rate < 100 and 2 or 1) or "n/a"
+  return rate and console.fixed(rate, rate < 10 and 2 or rate < 100 and 1 or 0) or "n/a"
 end
 
 -------------------------------------------------------------------------------- JSON

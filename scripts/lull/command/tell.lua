@@ -53,10 +53,9 @@ end
 
 local function print_facts(facts, precision)
   local told = console.rate(facts.tokens, facts.seconds - facts.prompt_seconds)
-  local read = console.rate(facts.prompt_tokens, facts.prompt_seconds)
   local parts = {
     console.count(facts.tokens, "token"),
-    console.rate_text(told) .. " tokens/s (prompt " .. console.rate_text(read) .. ")",
+    console.rate_text(told) .. " tokens/s",
     precision,
   }
   if facts.kernel then
@@ -76,6 +75,10 @@ local HINTS = {
 function tell.run(args)
   local prompt = prompt_of(args)
   local loaded = model.load(args)
+  if args.length and args.length > loaded:info().seq_len then
+    console.fail(console.USAGE, "--length: this model holds at most "
+      .. console.count(loaded:info().seq_len, "token"))
+  end
   local next_piece, facts, code = loaded:stream(prompt, {
     max_tokens = args.max_tokens, temperature = args.temperature, top_k = args.top_k,
     top_p = args.top_p, min_p = args.min_p, seed = args.seed, threads = args.threads,
