@@ -77,6 +77,7 @@ static int context_step(lua_State *L)
     double wanted;
     lull_error error;
     lull_open_context(L, 1);
+    lua_settop(L, 2);
     lull_options_check(L, 2, names);
     wanted = lull_option_integer(L, 2, "max_tokens", 1, two53, 0);
     most = wanted < 2147483647.0 ? (size_t)wanted : 0;

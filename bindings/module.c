@@ -2,6 +2,9 @@
  * in one file per object; what they are used for is Lua's. */
 #include "objects.h"
 
+#include <sys/time.h>
+#include <time.h>
+
 LULL_API int luaopen_lull_core(lua_State *L);
 
 static int cpus(lua_State *L)
@@ -25,6 +28,21 @@ static int utf8_complete(lua_State *L)
     size_t n;
     const char *text = lull_check_text(L, 1, &n);
     lull_push_count(L, lull_utf8_complete(text, n));
+    return 1;
+}
+
+/* Seconds since some moment, for measuring; of a clock that nobody sets, where there is one. */
+static int clock_seconds(lua_State *L)
+{
+#if defined(CLOCK_MONOTONIC)
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec * 1e-9);
+#else
+    struct timeval t;
+    gettimeofday(&t, NULL);
+    lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_usec * 1e-6);
+#endif
     return 1;
 }
 
@@ -73,11 +91,17 @@ static const luaL_Reg math_functions[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"load", lull_lua_load},          {"inspect", lull_lua_inspect},
-    {"quantize", lull_lua_quantize},  {"cpus", cpus},
-    {"rng", lull_lua_rng_new},        {"random", lull_lua_random},
-    {"hash", lull_lua_hash},          {"llama2c_state", lull_lua_llama2c_new},
-    {"utf8_complete", utf8_complete}, {NULL, NULL},
+    {"load", lull_lua_load},
+    {"inspect", lull_lua_inspect},
+    {"quantize", lull_lua_quantize},
+    {"cpus", cpus},
+    {"rng", lull_lua_rng_new},
+    {"random", lull_lua_random},
+    {"hash", lull_lua_hash},
+    {"llama2c_state", lull_lua_llama2c_new},
+    {"utf8_complete", utf8_complete},
+    {"clock", clock_seconds},
+    {NULL, NULL},
 };
 
 int luaopen_lull_core(lua_State *L)

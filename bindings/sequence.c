@@ -195,6 +195,7 @@ static int sequence_tokens(lua_State *L)
     size_t i, n, first;
     const int32_t *tokens;
     lull_sequence *handle = handle_of(L);
+    lua_settop(L, 3);
     n = range_arguments(L, lull_sequence_length(handle), &first);
     lua_createtable(L, (int)n, 0);
     handle = handle_of(L); /* a finalizer may have run */
