@@ -2,12 +2,20 @@
  *
  * A block is [padding] [head: what the hook returned, bytes asked of it] [the caller's bytes]; the
  * caller's bytes start on 64.  posix_memalign is not everywhere, so the alignment is made by hand. */
+#if defined(__linux__)
+#define _DEFAULT_SOURCE 1 /* madvise */
+#endif
+
 #include "memory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #define ALIGNMENT 64
+#define HUGE_FROM ((size_t)4 << 20) /* bytes from which huge pages are asked for */
 
 typedef struct head {
     void *raw;    /* what the hook returned */
@@ -21,6 +29,18 @@ static void *hook(const lull_allocator *allocator, void *block, size_t old_bytes
     if (new_bytes != 0) return realloc(block, new_bytes);
     free(block);
     return NULL;
+}
+
+/* Large blocks are weights, read from end to end for each token: with small pages the processor would
+ * spend much of that looking up addresses.  Advice only: a system without it ignores it. */
+static void advise(unsigned char *block, size_t bytes)
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const size_t page = 4096, skip = (page - (uintptr_t)block % page) % page;
+    if (bytes >= HUGE_FROM) (void)madvise(block + skip, (bytes - skip) / page * page, MADV_HUGEPAGE);
+#else
+    (void)block, (void)bytes;
+#endif
 }
 
 void *lull_memory_get(const lull_allocator *allocator, size_t bytes)
@@ -37,6 +57,7 @@ void *lull_memory_get(const lull_allocator *allocator, size_t bytes)
     h.raw = raw;
     h.bytes = bytes + extra;
     memcpy(block - sizeof h, &h, sizeof h);
+    advise(block, bytes);
     return block;
 }
 
