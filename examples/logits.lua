@@ -11,7 +11,7 @@ assert(context:step())
 
 print("Tom had a big red ...")
 for id, p in seq:logits():candidates(5) do
-  print(string.format("  %3.0f %%  %s", 100 * p, model:piece(id)))
+  print(string.format("  %2.0f %%  '%s'", 100 * p, model:piece(id)))
 end
 
 -- A fork shares what was computed; both go on in the same steps.

@@ -12,4 +12,5 @@ local function without_w(logits, _, draw)
   return logits:temperature(0.7):sample(draw())
 end
 
-print("One day, Lily" .. assert(model:generate("One day, Lily", {sampler = without_w, seed = 3})))
+local prompt = "One day, Lily"
+print(prompt .. assert(model:generate(prompt, {sampler = without_w, seed = 3})))

@@ -311,9 +311,9 @@ end
 -- @param prompt a string ("" begins a new text) or a list of token ids, taken as they are
 -- @param given see generate
 -- @return the iterator, and a table of facts (see generate) that is filled in as it goes
--- @return nil, message, code when it cannot begin (the prompt is too long, no memory). A failure
---   on the way ends the iteration: the iterator returns nil, message, code, and facts.error has
---   the message
+-- @return nil, message, code when it cannot begin (the prompt is too long, no memory). A
+--   failure on the way ends the iteration: the iterator returns nil, message, code, and
+--   facts.error has the message
 function generate.stream(model, prompt, given)
   local next_piece, facts, code = stream(model, prompt, given, "stream")
   return next_piece, facts, code

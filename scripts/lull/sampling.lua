@@ -145,7 +145,9 @@ sampling.STREAM = {
 -- choose a token, or `draw("dice")` for something else at the same position.
 -- @param given seed, and stream: which of the texts that share the seed
 function sampling.draws(seq, given)
-  local checked = options.check("draws", given, {seed = sampling.SEED, stream = sampling.STREAM})
+  local checked = options.check("draws", given, {
+    seed = sampling.SEED, stream = sampling.STREAM,
+  })
   if checked.seed == nil then
     error("bad options to 'draws' (seed is needed)", 2)
   end
@@ -163,7 +165,9 @@ local RULES = {
       return type(t) == "number" and (t == 0 or (t >= 1e-6 and t <= 1e6))
     end,
   },
-  top_k = {type = "integer", min = 0, max = 2 ^ 31, text = "an integer of at least 0 (0 = off)"},
+  top_k = {
+    type = "integer", min = 0, max = 2 ^ 31, text = "an integer of at least 0 (0 = off)",
+  },
   top_p = {type = "number", min = 0, max = 1, text = "a number in 0..1 (1 = off)"},
   min_p = {type = "number", min = 0, max = 1, text = "a number in 0..1 (0 = off)"},
 }
@@ -288,7 +292,8 @@ end
 
 function new_chain(list, level)
   if type(list) ~= "table" or #list == 0 then
-    error("a chain is a list of strategies with at least one, not " .. options.show(list), level)
+    error("a chain is a list of strategies with at least one, not " .. options.show(list),
+      level)
   end
   local stages = {}
   for i = 1, #list do
@@ -307,7 +312,8 @@ function new_chain(list, level)
   return finish_chain(stages)
 end
 
---- Strategies one after the other; the last must be one that chooses (a selector or a function).
+--- Strategies one after the other; the last must be one that chooses (a selector or a
+-- function).
 -- `tostring` shows the order: `top_k(40) -> temperature(0.8) -> sample`.
 -- @param list a Lua list of strategies; a chain is itself one
 -- @raise when the list is empty, ends in a stage that does not choose, or goes on after one

@@ -20,16 +20,16 @@ function bench.define(parser)
   parser:epilog(EPILOG)
   model.argument(parser)
   parser:option("-n --tokens", "Tokens decoded in a run (default 64).")
-    :argname("N"):convert(console.by_rule {type = "integer", min = 1, max = 1e6})
+    :argname("N"):convert(console.integer("--tokens", 1, 1e6))
   parser:option("--prompt-tokens", "Tokens of prompt in a run (default 64).")
-    :argname("N"):convert(console.by_rule {type = "integer", min = 1, max = 1e6})
+    :argname("N"):convert(console.integer("--prompt-tokens", 1, 1e6))
   parser:option("--runs", "Runs to take the median of (default 5).")
-    :argname("N"):convert(console.by_rule {type = "integer", min = 1, max = 1000})
+    :argname("N"):convert(console.integer("--runs", 1, 1000))
   parser:flag("--json", "One line, for programs and tables.")
   model.load_options(parser)
   model.run_options(parser)
   parser:option("--batch", "Tokens evaluated in one pass (default 32).")
-    :argname("N"):convert(console.by_rule {type = "integer", min = 1, max = 1024})
+    :argname("N"):convert(console.integer("--batch", 1, 1024))
 end
 
 local function median(values)
@@ -109,7 +109,7 @@ local function print_text(path, info, context, facts)
     return string.format("  %-9s %s\n", name, text)
   end
   local function rate_row(name, rate, n)
-    return row(name, string.format("%10s tokens/s   (%s)", console.rate_text(rate), n))
+    return row(name, string.format("%8s tokens/s  (%s)", console.rate_text(rate), n))
   end
   console.out(path .. "\n"
     .. row("model", console.thousands(info.n_parameters) .. " parameters, " .. info.precision
@@ -147,7 +147,7 @@ function bench.run(args)
   facts.load_seconds = seconds_of(function()
     local message, code
     loaded, message, code = lull.load(path, given)
-    console.check(loaded, message, code, model.LOAD_HINTS)
+    console.check(loaded, message, code, model.hint)
   end)
   local context = open_context(loaded, args, n_prompt, n_tokens)
   facts.prefill, facts.decode = measure(context, n_prompt, n_tokens, facts.runs,

@@ -23,15 +23,19 @@ function console.fail(status, message)
   error({status = status, message = message}, 0)
 end
 
---- assert for what returns nil, message, code; `hint` is the next step, or a table of them by
--- code.
+--- assert for what returns nil, message, code; `hint` is the next step: a table of them by
+-- code, or a function of message and code.
 function console.check(value, message, code, hint)
   if value ~= nil then
     return value
   end
-  local step = type(hint) == "table" and hint[code] or type(hint) == "string" and hint or nil
-  console.fail(STATUS_OF_CODE[code] or console.FAILED,
-    tostring(message) .. (step and "\n" .. step or ""))
+  local step
+  if type(hint) == "function" then
+    step = hint(message, code)
+  elseif hint then
+    step = hint[code]
+  end
+  console.fail(STATUS_OF_CODE[code] or console.FAILED, message .. (step and "\n" .. step or ""))
 end
 
 local function write(file, text)
@@ -94,16 +98,22 @@ function console.number(text)
   return tonumber(text) or tonumber((text:gsub("%.", ",")))
 end
 
---- A converter for argparse that obeys one of the library's option rules.
-function console.by_rule(rule)
+--- A converter for argparse that obeys one of the library's option rules; `name` is what the
+-- message calls the option.
+function console.by_rule(name, rule)
   local numeric = rule.type == "integer" or rule.type == "number" or rule.test
   return function(text)
     local value = numeric and console.number(text) or not numeric and text or nil
     if value ~= nil and options.allows(rule, value) then
       return value
     end
-    return nil, options.expected(rule) .. " expected, got '" .. text .. "'"
+    return nil, name .. ": " .. options.expected(rule) .. " expected, got '" .. text .. "'"
   end
+end
+
+--- A converter for argparse: an integer in min..max.
+function console.integer(name, min, max)
+  return console.by_rule(name, {type = "integer", min = min, max = max})
 end
 
 --- `value` with so many digits after a point, whatever the locale.

@@ -12,12 +12,12 @@ local DESCRIPTION = "Tells stories with Llama-family models, on any machine."
 
 local EPILOG = [[
 Examples:
-  lull tell -p "Once upon a time"        a story by the model that ships with lull
-  lull tell stories15M.bin --seed 7      the same story every time, on every machine
-  lull inspect stories15M.bin            what a file is, and the memory it needs
-  lull tell --help                       more about one command
+  lull tell -p "Once upon a time"      a story by the model that ships with lull
+  lull tell stories15M.bin --seed 7    the same story every time, on any machine
+  lull inspect stories15M.bin          what a file is, and the memory it needs
+  lull tell --help                     more about one command
 
-Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 the environment (files, memory).]]
+Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 the environment.]]
 
 local function load_argparse()
   local ok, argparse = pcall(require, "argparse")
@@ -37,7 +37,7 @@ end
 
 local function build_parser()
   local parser = load_argparse()("lull", DESCRIPTION, EPILOG)
-    :add_help(false):help_max_width(80):usage_max_width(78):help_description_margin(26)
+    :add_help(false):help_max_width(80):usage_max_width(78):help_description_margin(28)
     :require_command(true):command_target("command")
   parser.error = function(failed, message)
     error({usage = failed:get_usage(), message = message, who = failed:_get_fullname()}, 0)

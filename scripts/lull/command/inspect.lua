@@ -32,7 +32,7 @@ local FIELDS = {
 }
 local PRECISIONS = {"f32", "q8", "q4"}
 
-local function as_json(path, info)
+local function as_json(path, info, trouble)
   local object = console.object {{"file", path}}
   for _, field in ipairs(FIELDS) do
     object[#object + 1] = {field, info[field]}
@@ -42,6 +42,7 @@ local function as_json(path, info)
     needs[#needs + 1] = {precision, (info.needs_bytes or {})[precision]}
   end
   object[#object + 1] = {"needs_bytes", needs}
+  object[#object + 1] = {"tokenizer_problem", trouble}
   return console.json(object)
 end
 
@@ -61,18 +62,21 @@ local function tokenizer_text(info)
   end
   return console.thousands(info.n_tokenizer) .. " tokens of at most "
     .. console.count(info.max_token_bytes, "byte") .. ", "
-    .. console.count(info.n_byte_tokens, "byte token") .. ", BOS " .. token(info.bos) .. ", EOS "
-    .. token(info.eos)
+    .. console.count(info.n_byte_tokens, "byte token") .. ", BOS " .. token(info.bos)
+    .. ", EOS " .. token(info.eos)
 end
 
 -- What a careful reader would stumble over.
-local function warnings(info)
+local function warnings(info, trouble)
   local list = {}
   local function warn(text)
     list[#list + 1] = "! " .. text
   end
-  if info.n_tokenizer == 0 then
-    warn("no tokenizer.bin beside the model; give one with --tokenizer FILE")
+  if trouble then
+    warn(trouble)
+    warn("name the tokenizer that belongs to the model: --tokenizer FILE")
+  elseif info.n_tokenizer == 0 then
+    warn("no tokenizer.bin beside the model; name one: --tokenizer FILE")
   else
     if info.n_byte_tokens < 256 then
       warn("only " .. info.n_byte_tokens .. " of 256 byte tokens: some text cannot be encoded")
@@ -82,7 +86,8 @@ local function warnings(info)
     end
   end
   if info.stored == "f32" and info.precision ~= "f32" then
-    warn("quantised to " .. info.precision .. " while loading; --precision f32 keeps the floats")
+    warn("quantised to " .. info.precision
+      .. " while loading; --precision f32 keeps the floats")
   end
   if info.stored_group > 0 and info.hidden_dim % info.stored_group ~= 0 then
     warn("groups of " .. info.stored_group .. " do not divide the hidden size "
@@ -101,7 +106,7 @@ local function memory_line(values)
   return (table.concat(parts, " "):gsub("%s+$", ""))
 end
 
-local function as_text(path, info)
+local function as_text(path, info, trouble)
   local lines = {path, ""}
   local function row(name, text)
     lines[#lines + 1] = string.format("  %-11s %s", name, text)
@@ -127,7 +132,7 @@ local function as_text(path, info)
   row("100 tokens", memory_line {
     {"f32", info.kv_bytes_f32 * 100}, {"bf16", info.kv_bytes_bf16 * 100},
   } .. "  of keys and values")
-  local odd = warnings(info)
+  local odd = warnings(info, trouble)
   if #odd > 0 then
     lines[#lines + 1] = ""
     for _, line in ipairs(odd) do
@@ -137,16 +142,16 @@ local function as_text(path, info)
   return table.concat(lines, "\n")
 end
 
-local HINTS = {
-  EFORMAT = "lull reads llama2.c checkpoints (versions 0, 1 and 2) in either byte order; where "
-    .. "it mistakes the order,\n--byte-order says it.",
-}
-
 function inspect.run(args)
-  local path = model.path(args)
-  local info, message, code = lull.inspect(path, model.options(args))
-  console.check(info, message, code, HINTS)
-  console.out((args.json and as_json or as_text)(path, info) .. "\n")
+  local path, given = model.path(args), model.options(args)
+  local info, message, code = lull.inspect(path, given)
+  local trouble
+  if not info and not given.tokenizer then -- is it only that tokenizer.bin is another model's?
+    given.tokenizer, trouble = false, message
+    info, message, code = lull.inspect(path, given)
+  end
+  console.check(info, message, code, model.hint)
+  console.out((args.json and as_json or as_text)(path, info, trouble) .. "\n")
   return console.DONE
 end
 

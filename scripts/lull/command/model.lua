@@ -11,13 +11,19 @@ local SHIPPED = "lullaby"
 --- Where the model that ships with lull may be; the command sets it.
 model.folders = {}
 
-local LOAD_HINTS = {
-  EFORMAT = "What is it? 'file MODEL' and 'lull inspect MODEL' may tell; lull reads llama2.c "
-    .. "checkpoints\n(versions 0, 1 and 2, in either byte order).",
-  ENOMEM = "--precision q8 takes about a quarter of the memory of f32; 'lull inspect MODEL' "
-    .. "shows what each needs.",
+local NEXT_STEPS = {
+  EFORMAT = "lull reads llama2.c checkpoints: versions 0, 1 and 2, in either byte order.",
+  ENOMEM = "'lull inspect MODEL' shows the memory each --precision needs.",
   EIO = "Without MODEL, or as 'lullaby', lull takes the model that ships with it.",
 }
+
+--- The next step after a failed load, for console.check.
+function model.hint(message, code)
+  if message:find("tokenizer", 1, true) then
+    return "Name the one that belongs to the model: --tokenizer FILE"
+  end
+  return NEXT_STEPS[code]
+end
 
 local function exists(path)
   local file = io.open(path, "rb")
@@ -49,31 +55,31 @@ end
 --- Add MODEL to a subcommand.
 function model.argument(parser, required)
   parser:argument("model", "Checkpoint file. 'lullaby'" .. (required and "" or ", or nothing,")
-    .. " means the model that ships with lull.")
+    .. " means the one that comes with lull.")
     :args(required and 1 or "?")
 end
 
 --- Add the options of lull.load.
 function model.load_options(parser, without_precision)
   if not without_precision then
-    parser:option("--precision", "f32 or q8 (default: as stored; float files load as q8).")
+    parser:option("--precision", "In memory (default: as stored, float files as q8).")
       :choices {"f32", "q8", "q4"}
-    parser:option("--group", "Weights per scale when quantising while loading (default 64).")
-      :convert(console.by_rule {type = "integer", min = 1, max = 65536})
+    parser:option("--group", "Weights per scale, if quantised here (default 64).")
+      :argname("N"):convert(console.integer("--group", 1, 65536))
   end
-  parser:option("--tokenizer", "Tokenizer file (default: tokenizer.bin beside the model).")
+  parser:option("--tokenizer", "Default: tokenizer.bin beside the model.")
     :argname "FILE"
-  parser:option("--byte-order", "little or big: overrides what the file looks like.")
+  parser:option("--byte-order", "Overrides what the file looks like.")
     :choices {"little", "big"}
 end
 
 --- Add the options of model:context.
 function model.run_options(parser)
   parser:option("--threads", "Threads (default 1; 0 = all cores).")
-    :convert(console.by_rule(generate.RULES.threads))
-  parser:option("--kv", "f32 or bf16: how keys and values are kept.")
+    :argname("N"):convert(console.by_rule("--threads", generate.RULES.threads))
+  parser:option("--kv", "How keys and values are kept.")
     :choices {"f32", "bf16"}
-  parser:option("--cpu", "Kernels by name (default: LULL_CPU, else the best here).")
+  parser:option("--cpu", "Kernels (default: LULL_CPU, else the best here).")
     :argname "NAME"
 end
 
@@ -88,10 +94,7 @@ end
 --- Load the model a command line names, or fail.
 function model.load(args)
   local loaded, message, code = lull.load(model.path(args), model.options(args))
-  return console.check(loaded, message, code, LOAD_HINTS)
+  return console.check(loaded, message, code, model.hint)
 end
-
---- Hints by code for console.check.
-model.LOAD_HINTS = LOAD_HINTS
 
 return model

@@ -20,8 +20,8 @@ function quantize.define(parser)
   parser:argument("input", "The checkpoint to read."):argname "IN"
   parser:argument("output", "The file to write."):argname "OUT"
   parser:option("--to", "Precision (only q8 for now)."):choices {"q8"}:default "q8"
-  parser:option("--group", "Weights per scale (default: the best up to 64 that fits).")
-    :argname("N"):convert(console.by_rule {type = "integer", min = 1, max = 65536})
+  parser:option("--group", "Weights per scale (default: the largest that fits, up to 64).")
+    :argname("N"):convert(console.integer("--group", 1, 65536))
   parser:option("--byte-order", "Of the output: little (default) or big; lull reads both.")
     :choices {"little", "big"}
   parser:option("--input-byte-order", "Overrides what the input looks like.")

@@ -23,7 +23,7 @@ function tokenize.define(parser)
   parser:mutex(
     parser:flag("--ids", "Only the ids, on one line."),
     parser:flag("--json", "Ids and pieces on one line, for programs."))
-  parser:option("--tokenizer", "Tokenizer file (default: tokenizer.bin beside the model).")
+  parser:option("--tokenizer", "Default: tokenizer.bin beside the model.")
     :argname "FILE"
 end
 

@@ -80,7 +80,7 @@ describe("wrong usage", function()
   it("says what was expected, and where help is", function()
     local _, _, err = run("tell --top-p 2")
     has(err, "lull tell:")
-    has(err, "a number in 0..1")
+    has(err, "--top-p: a number in 0..1")
     has(err, "'2'")
     has(err, "See: lull tell --help")
   end)
@@ -256,8 +256,8 @@ describe("lull tell", function()
     -- Stories end; one of these is told long enough to be caught.
     for seed = 1, 10 do
       local out
-      code, out, err = shell(interrupt .. " tell -n 500 --cpu portable --temperature 2 --top-k 0 "
-        .. "--top-p 1 --min-p 0 -p 'Once upon' --seed " .. seed)
+      code, out, err = shell(interrupt .. " tell -n 500 --cpu portable --temperature 2 "
+        .. "--top-k 0 --top-p 1 --min-p 0 -p 'Once upon' --seed " .. seed)
       assert.are.equal("", err)
       assert.is_true(out == "" or out:sub(-1) == "\n")
       if code == 130 then
@@ -296,9 +296,10 @@ describe("lull inspect", function()
   it("warns of what is odd", function()
     local folder = os.tmpname()
     os.remove(folder)
-    local code, out = shell("mkdir " .. folder .. " && cp " .. helper.model_path .. " " .. folder
-      .. "/m.bin && " .. helper.command() .. " inspect " .. folder .. "/m.bin; e=$?; rm -r "
-      .. folder .. "; exit $e")
+    local file = folder .. "/m.bin"
+    local code, out = shell("mkdir " .. folder .. " && cp " .. helper.model_path .. " " .. file
+      .. " && " .. helper.command() .. " inspect " .. file .. "; e=$?; rm -r " .. folder
+      .. "; exit $e")
     assert.are.equal(0, code)
     has(out, "! no tokenizer.bin")
   end)
@@ -379,7 +380,8 @@ describe("lull quantize", function()
       return
     end
     local out_path = os.tmpname()
-    local code, _, err = run("quantize " .. float_path .. " " .. out_path .. " --force --group 7")
+    local code, _, err = run("quantize " .. float_path .. " " .. out_path
+      .. " --force --group 7")
     assert.are.equal(2, code)
     has(err, "7")
     os.remove(out_path)
@@ -430,14 +432,18 @@ describe("an installation", function()
     local prefix = os.tmpname()
     os.remove(prefix)
     local version = _VERSION:match("%d%.%d")
-    local code, out, err = shell("set -e; mkdir -p " .. prefix .. "/bin " .. prefix
-      .. "/share/lua/" .. version .. " " .. prefix .. "/lib/lua/" .. version .. "/lull " .. prefix
-      .. "/share/lull; cp scripts/bin/lull " .. prefix .. "/bin; cp -r scripts/lull " .. prefix
-      .. "/share/lua/" .. version .. "; cp " .. helper.build .. "/lull/core.so " .. prefix
-      .. "/lib/lua/" .. version .. "/lull; cp -r examples/models " .. prefix
-      .. "/share/lull; set +e; cd /; unset LUA_PATH LUA_CPATH LULL_BUILD; "
-      .. (os.getenv("LUA") or "lua5.1") .. " " .. prefix .. "/bin/" .. STORY:gsub("^", "lull ")
-      .. "; e=$?; rm -r " .. prefix .. "; exit $e")
+    local lua_folder = prefix .. "/share/lua/" .. version
+    local c_folder = prefix .. "/lib/lua/" .. version .. "/lull"
+    local code, out, err = shell(table.concat({
+      "set -e", "mkdir -p " .. prefix .. "/bin " .. prefix .. "/share/lull",
+      "mkdir -p " .. lua_folder .. " " .. c_folder,
+      "cp scripts/bin/lull " .. prefix .. "/bin", "cp -r scripts/lull " .. lua_folder,
+      "cp " .. helper.build .. "/lull/core.so " .. c_folder,
+      "cp -r examples/models " .. prefix .. "/share/lull",
+      "set +e", "cd /", "unset LUA_PATH LUA_CPATH LULL_BUILD",
+      (os.getenv("LUA") or "lua5.1") .. " " .. prefix .. "/bin/lull " .. STORY,
+      "e=$?", "rm -r " .. prefix, "exit $e",
+    }, "; "))
     assert.are.equal("", err)
     assert.are.equal(0, code)
     assert.are.equal(select(2, run(STORY)), out)

@@ -198,7 +198,8 @@ describe("how it is run", function()
   it("may be in a context of the caller's, whose place is given back", function()
     local context = assert(model:context {length = 128, sequences = 1})
     for _ = 1, 3 do
-      local text = assert(model:generate(PROMPT, {context = context, max_tokens = 40, seed = 2}))
+      local given = {context = context, max_tokens = 40, seed = 2}
+      local text = assert(model:generate(PROMPT, given))
       assert.are.equal(reference, text)
       assert.are.equal(0, context:info().open_sequences)
     end
@@ -211,7 +212,8 @@ describe("how it is run", function()
   end)
 
   it("reports the facts", function()
-    local _, facts = assert(model:generate(PROMPT, {max_tokens = 40, seed = 2, cpu = "portable"}))
+    local given = {max_tokens = 40, seed = 2, cpu = "portable"}
+    local _, facts = assert(model:generate(PROMPT, given))
     assert.are.equal("portable", facts.kernel)
     assert.are.equal(1, facts.threads)
     assert.is_true(facts.seconds >= facts.prompt_seconds and facts.prompt_seconds >= 0)

