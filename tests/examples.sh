@@ -21,8 +21,10 @@ example() {
     echo "skip  $name: $1 is not there"
     return
   fi
-  if ! "$@" > "$out" 2>&1; then
-    echo "FAIL  $name: exit $?"
+  code=0
+  "$@" > "$out" 2>&1 || code=$?
+  if [ "$code" -ne 0 ]; then
+    echo "FAIL  $name: exit $code"
     cat "$out"
     failed=$((failed + 1))
   elif [ "${write:-}" ]; then
@@ -35,14 +37,17 @@ example() {
   fi
 }
 
+# A sanitized module needs its runtime first in a stock interpreter.
+run_lua() {
+  env LD_PRELOAD="${LULL_PRELOAD:-}" "$LUA" "$@"
+}
+
 case ${1:-} in --write) write=1 && mkdir -p "$expected" ;; esac
 
 model=examples/models/lullaby.bin
-# A sanitized module needs its runtime first in a stock interpreter.
-lua="env LD_PRELOAD=${LULL_PRELOAD:-} $LUA"
-example story $lua examples/story.lua
-example sampler $lua examples/sampler.lua
-example logits $lua examples/logits.lua
+for name in story sampler logits; do
+  example $name run_lua examples/$name.lua
+done
 example embed-story "$BUILD/examples/embed/story" $model "Once upon a time" 7
 example embed-host "$BUILD/examples/embed/host" examples/embed/hero.lua $model Lily
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
