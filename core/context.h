@@ -41,7 +41,7 @@ struct lull_context {
     lull_sequence *first; /* open sequences, in order of opening */
 
     /* KV blocks: one arena, a reference count each, a stack of free ones.  In a block, layer after
-     * layer, K then V, each (n_kv_heads, 16, head_stride) of the kv type. */
+     * layer, K then V, each of n_kv_heads * 16 * head_stride elements (kernels.h has their order). */
     unsigned char *kv;
     size_t layer_bytes; /* K of one layer, or V of one layer */
     size_t block_bytes;
@@ -56,7 +56,7 @@ struct lull_context {
     float *xb;      /* (batch, dim_stride): normed, or attention's output */
     float *y;       /* (batch, dim_stride): a projection back to dim, or q before RoPE */
     float *k, *v;   /* (batch, kv_stride) */
-    float *query;   /* (batch, n_heads, head_stride): q after RoPE, padding zero */
+    float *query;   /* (batch, n_heads, head_stride): q after RoPE */
     float *gate, *up; /* (batch, hidden_stride) */
     float *scores;  /* (threads, n_heads, scores_stride) */
     float *logits;  /* (batch, vocab_stride) */

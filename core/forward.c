@@ -152,48 +152,45 @@ static void rope(float *out, size_t stride, const float *in, int32_t n_heads, in
             b[2 * i] = x0 * c - x1 * s;
             b[2 * i + 1] = x0 * s + x1 * c;
         }
-        for (i = head_dim; i < (int32_t)stride; i++) b[i] = 0.0f;
     }
 }
 
-/* One head's vector into its place in a KV block, padded with zeros. */
-static void store_kv(unsigned char *place, lull_kv_type kv, const float *head, int32_t head_dim,
-                     int32_t stride)
+/* One head's K or V of one position into a KV block: n elements, `step` apart. */
+static void store_head(unsigned char *block, size_t at, size_t step, lull_kv_type kv,
+                       const float *head, int32_t n)
 {
     int32_t i;
     if (kv == LULL_KV_BF16) {
-        uint16_t *out = (uint16_t *)(void *)place;
-        for (i = 0; i < head_dim; i++) out[i] = lull_float_bf16(head[i]);
-        for (; i < stride; i++) out[i] = 0;
+        uint16_t *out = (uint16_t *)(void *)block + at;
+        for (i = 0; i < n; i++) out[(size_t)i * step] = lull_float_bf16(head[i]);
     } else {
-        float *out = (float *)(void *)place;
-        for (i = 0; i < head_dim; i++) out[i] = head[i];
-        for (; i < stride; i++) out[i] = 0.0f;
+        float *out = (float *)(void *)block + at;
+        for (i = 0; i < n; i++) out[(size_t)i * step] = head[i];
     }
 }
 
-/* query = RoPE(q); RoPE(k) and v into the cache */
+/* query = RoPE(q); RoPE(k) and v into the cache (its layout: kernels.h) */
 static void cache_token(pass *p, int32_t t)
 {
     lull_context *c = p->context;
     const lull_model *m = c->model;
     const lull_row *row = &c->rows[t];
-    int32_t hd = m->head_dim, stride = c->head_stride, h;
+    const int32_t hd = m->head_dim;
+    const size_t stride = (size_t)c->head_stride;
+    const size_t slot = (size_t)row->position % LULL_KV_POSITIONS;
     const float *cosines = m->rope_cos + (size_t)row->position * (size_t)(hd / 2);
     const float *sines = m->rope_sin + (size_t)row->position * (size_t)(hd / 2);
     float *k = c->k + (size_t)t * c->kv_stride, *v = c->v + (size_t)t * c->kv_stride;
-    size_t element = c->info.kv == LULL_KV_BF16 ? 2 : 4;
-    size_t vector_bytes = (size_t)stride * element, head_bytes = LULL_KV_POSITIONS * vector_bytes;
-    unsigned char *block = row->sequence->blocks[row->position / LULL_KV_POSITIONS];
-    unsigned char *place = block + (size_t)p->l * 2 * c->layer_bytes +
-                           (size_t)(row->position % LULL_KV_POSITIONS) * vector_bytes;
-    rope(c->query + (size_t)t * (size_t)m->config.n_heads * (size_t)stride, (size_t)stride,
+    unsigned char *block = row->sequence->blocks[row->position / LULL_KV_POSITIONS] +
+                           (size_t)p->l * 2 * c->layer_bytes;
+    int32_t h;
+    rope(c->query + (size_t)t * (size_t)m->config.n_heads * stride, stride,
          c->y + (size_t)t * c->dim_stride, m->config.n_heads, hd, cosines, sines);
     rope(k, (size_t)hd, k, m->config.n_kv_heads, hd, cosines, sines);
     for (h = 0; h < m->config.n_kv_heads; h++) {
-        size_t at = (size_t)h * head_bytes;
-        store_kv(place + at, c->info.kv, k + (size_t)h * (size_t)hd, hd, stride);
-        store_kv(place + c->layer_bytes + at, c->info.kv, v + (size_t)h * (size_t)hd, hd, stride);
+        const size_t head = (size_t)h * LULL_KV_POSITIONS * stride;
+        store_head(block, head + slot, LULL_KV_POSITIONS, c->info.kv, k + h * hd, hd);
+        store_head(block + c->layer_bytes, head + slot * stride, 1, c->info.kv, v + h * hd, hd);
     }
 }
 

@@ -31,10 +31,12 @@ typedef struct lull_activations {
 } lull_activations;
 
 /* One token's attention over positions 0..n_positions-1 of its sequence, in one layer.
- * A KV block holds 16 positions; for one layer its K is (n_kv_heads, 16, head_stride) elements of
- * kv type, its V the same; head_stride = head_dim rounded up to 16, the padding zero. */
+ * A KV block holds 16 positions.  For one layer its K is (n_kv_heads, head_stride, 16) elements of
+ * the kv type, positions innermost, so that a register holds the same element of several positions
+ * and no sum crosses a register; its V is (n_kv_heads, 16, head_stride).  head_stride = head_dim
+ * rounded up to 16; what lies past head_dim or past n_positions may be anything. */
 typedef struct lull_attention {
-    const float *query;                 /* (n_heads, head_stride), after RoPE, padding zero */
+    const float *query;                 /* (n_heads, head_stride), after RoPE */
     float *out;                         /* (n_heads, head_dim) */
     float *scores;                      /* work: (n_heads, scores_stride) */
     const unsigned char *const *blocks; /* the sequence's KV blocks, ceil(n_positions / 16) */

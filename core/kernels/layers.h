@@ -157,33 +157,49 @@ static ALWAYS_INLINE quantized token_of(const lull_activations *x, int32_t token
 #define POSITIONS 16 /* in a KV block */
 #define TILE 256     /* columns of the output summed at a time */
 
-/* 16 values of K or V, from element i on. */
-static ALWAYS_INLINE void widen(float *to, const unsigned char *from, size_t i, int bf16)
+/* Element i of K or V. */
+static ALWAYS_INLINE float element(const unsigned char *from, size_t i, int bf16)
 {
-    int k;
-    if (bf16) {
-        const uint16_t *half = (const uint16_t *)(const void *)from + i;
-        for (k = 0; k < LANES; k++) to[k] = lull_bits_float((uint32_t)half[k] << 16);
-    } else {
-        const float *whole = (const float *)(const void *)from + i;
-        for (k = 0; k < LANES; k++) to[k] = whole[k];
-    }
+    if (bf16) return lull_bits_float((uint32_t)((const uint16_t *)(const void *)from)[i] << 16);
+    return ((const float *)(const void *)from)[i];
 }
 
-/* scores[t] = (query . k[t]) * scale for the n positions of one block; k (16, stride). */
-static ALWAYS_INLINE void score_block(float *scores, const float *query, const unsigned char *k,
-                                      int32_t n, int32_t stride, float scale, int bf16)
+/* sum[t] = what lane `lane` of the dot product of query and each of 16 positions comes to; k
+ * (head_dim, 16).  A vector register holds positions here, not lanes. */
+static ALWAYS_INLINE void one_lane(float *sum, const float *query, const unsigned char *k,
+                                   int32_t lane, int32_t head_dim, int bf16)
 {
-    int32_t t, d, i;
-    for (t = 0; t < n; t++) {
-        float lane[LANES] = {0};
-        for (d = 0; d < stride; d += LANES) {
-            float v[LANES];
-            widen(v, k, (size_t)t * (size_t)stride + (size_t)d, bf16);
-            for (i = 0; i < LANES; i++) lane[i] += query[d + i] * v[i];
-        }
-        scores[t] = fold(lane) * scale;
-    }
+    int32_t d, t;
+    for (t = 0; t < POSITIONS; t++) sum[t] = 0.0f;
+    for (d = lane; d < head_dim; d += LANES)
+        for (t = 0; t < POSITIONS; t++)
+            sum[t] += query[d] * element(k, (size_t)d * POSITIONS + (size_t)t, bf16);
+}
+
+/* The fold of lanes i, i + 8, i + 4, i + 12 for 16 positions. */
+static ALWAYS_INLINE void four_lanes(float *sum, const float *query, const unsigned char *k,
+                                     int32_t lane, int32_t head_dim, int bf16)
+{
+    float a[POSITIONS], b[POSITIONS], c[POSITIONS], d[POSITIONS];
+    int32_t t;
+    one_lane(a, query, k, lane, head_dim, bf16);
+    one_lane(b, query, k, lane + 8, head_dim, bf16);
+    one_lane(c, query, k, lane + 4, head_dim, bf16);
+    one_lane(d, query, k, lane + 12, head_dim, bf16);
+    for (t = 0; t < POSITIONS; t++) sum[t] = (a[t] + b[t]) + (c[t] + d[t]);
+}
+
+/* scores[t] = (query . k[t]) * scale for the 16 positions of a block. */
+static ALWAYS_INLINE void score_block(float *scores, const float *query, const unsigned char *k,
+                                      int32_t head_dim, float scale, int bf16)
+{
+    float a[POSITIONS], b[POSITIONS], c[POSITIONS], d[POSITIONS];
+    int32_t t;
+    four_lanes(a, query, k, 0, head_dim, bf16);
+    four_lanes(b, query, k, 2, head_dim, bf16);
+    four_lanes(c, query, k, 1, head_dim, bf16);
+    four_lanes(d, query, k, 3, head_dim, bf16);
+    for (t = 0; t < POSITIONS; t++) scores[t] = ((a[t] + b[t]) + (c[t] + d[t])) * scale;
 }
 
 /* Scores of n positions to exp(score - maximum), in place, and 0 up to a whole number of lanes.
@@ -209,22 +225,24 @@ static ALWAYS_INLINE float softmax(float *scores, int32_t n)
     return 1.0f / fold(sum);
 }
 
-/* acc (width) += e[t] * v[t], for the n positions of one block; v (16, stride), from column d. */
-static ALWAYS_INLINE void add_block(float *acc, int32_t width, const float *e,
-                                    const unsigned char *v, int32_t n, int32_t stride, int32_t d,
-                                    int bf16)
+/* acc (width) += e[t] * v[t], t ascending, for the n positions of one block; v (16, stride).  Four
+ * positions at a time, so that acc is not read and written for each. */
+static ALWAYS_INLINE void add_block(float *restrict acc, int32_t width, const float *e,
+                                    const unsigned char *v, int32_t n, int32_t stride, int bf16)
 {
-    int32_t c, t, i;
-    for (c = 0; c < width; c += LANES) {
-        float lane[LANES];
-        for (i = 0; i < LANES; i++) lane[i] = acc[c + i];
-        for (t = 0; t < n; t++) {
-            float value[LANES];
-            widen(value, v, (size_t)t * (size_t)stride + (size_t)(d + c), bf16);
-            for (i = 0; i < LANES; i++) lane[i] += e[t] * value[i];
+    const size_t step = (size_t)stride * (bf16 ? 2 : 4);
+    int32_t t, i;
+    for (t = 0; t + 4 <= n; t += 4, v += 4 * step) {
+        const float e0 = e[t], e1 = e[t + 1], e2 = e[t + 2], e3 = e[t + 3];
+        for (i = 0; i < width; i++) {
+            float sum = acc[i] + e0 * element(v, (size_t)i, bf16);
+            sum += e1 * element(v + step, (size_t)i, bf16);
+            sum += e2 * element(v + 2 * step, (size_t)i, bf16);
+            acc[i] = sum + e3 * element(v + 3 * step, (size_t)i, bf16);
         }
-        for (i = 0; i < LANES; i++) acc[c + i] = lane[i];
     }
+    for (; t < n; t++, v += step)
+        for (i = 0; i < width; i++) acc[i] += e[t] * element(v, (size_t)i, bf16);
 }
 
 static ALWAYS_INLINE void attention_head(const lull_attention *a, int32_t head, int bf16)
@@ -240,14 +258,14 @@ static ALWAYS_INLINE void attention_head(const lull_attention *a, int32_t head, 
 
     for (t = 0; t < n; t += POSITIONS)
         score_block(scores + t, query, a->blocks[t / POSITIONS] + a->k_offset + kv,
-                    n - t < POSITIONS ? n - t : POSITIONS, stride, a->scale, bf16);
+                    a->head_dim, a->scale, bf16);
     one_over_sum = softmax(scores, n);
     for (d = 0; d < a->head_dim; d += TILE) {
         const int32_t left = a->head_dim - d, width = left < TILE ? left : TILE;
         float acc[TILE] = {0};
         for (t = 0; t < n; t += POSITIONS)
-            add_block(acc, width, scores + t, a->blocks[t / POSITIONS] + a->v_offset + kv,
-                      n - t < POSITIONS ? n - t : POSITIONS, stride, d, bf16);
+            add_block(acc, width, scores + t, a->blocks[t / POSITIONS] + a->v_offset + kv + (size_t)d * (bf16 ? 2 : 4),
+                      n - t < POSITIONS ? n - t : POSITIONS, stride, bf16);
         for (i = 0; i < width; i++) out[d + i] = acc[i] * one_over_sum;
     }
 }

@@ -30,19 +30,21 @@ static void put(unsigned char *to, size_t i, float value, int bf16)
     }
 }
 
-/* K or V of one kv head, (n, dim) to its place in the blocks; padding columns are zero, positions
- * past n are NaN: they may change nothing. */
+/* K (head_stride, 16) or V (16, head_stride) of one kv head, from (n, dim) to its place in the blocks;
+ * all else there is NaN: it may change nothing. */
 static void store(unsigned char **blocks, size_t offset, const attention_case *c, int32_t stride,
-                  int32_t kv_head, const float *values)
+                  int32_t kv_head, const float *values, int is_k)
 {
     const int32_t end = (c->n + POSITIONS - 1) / POSITIONS * POSITIONS;
     int32_t t, d;
     for (t = 0; t < end; t++)
         for (d = 0; d < stride; d++) {
-            const size_t i = ((size_t)kv_head * POSITIONS + (size_t)(t % POSITIONS)) * (size_t)stride;
-            float value = d < c->dim ? lull_bits_float(0x7fc00000u) : 0.0f;
+            const int32_t slot = t % POSITIONS;
+            const int32_t i = kv_head * POSITIONS * stride +
+                              (is_k ? d * POSITIONS + slot : slot * stride + d);
+            float value = lull_bits_float(0x7fc00000u);
             if (t < c->n && d < c->dim) value = values[t * c->dim + d];
-            put(blocks[t / POSITIONS] + offset, i + (size_t)d, value, c->bf16);
+            put(blocks[t / POSITIONS] + offset, (size_t)i, value, c->bf16);
         }
 }
 
@@ -85,7 +87,7 @@ static void one(const lull_kernels *k, const attention_case *c, int32_t split)
                c->dim, c->n, c->shape, split);
     for (i = 0; i < n_blocks; i++) /* the last block first in memory */
         blocks[i] = memory + (size_t)(n_blocks - 1 - i) * block_bytes;
-    memset(query, 0, (size_t)(c->n_heads * stride) * 4);
+    check_fill(query, (size_t)(c->n_heads * stride), SHAPE_EVEN); /* padding too */
     for (h = 0; h < c->n_heads; h++) check_fill(query + h * stride, (size_t)c->dim, c->shape);
     a.query = query;
     a.out = check_slot(SLOT_OUT, (size_t)(c->n_heads * c->dim) * 4);
@@ -103,8 +105,8 @@ static void one(const lull_kernels *k, const attention_case *c, int32_t split)
     for (h = 0; h < c->n_kv_heads; h++) {
         fill(keys, held, c->shape, c->bf16);
         fill(values, held, c->shape, c->bf16);
-        store(blocks, a.k_offset, c, stride, h, keys);
-        store(blocks, a.v_offset, c, stride, h, values);
+        store(blocks, a.k_offset, c, stride, h, keys, 1);
+        store(blocks, a.v_offset, c, stride, h, values, 0);
         expect(expected, c, &a, h, keys, values);
     }
     run(&a, split, c->n_heads);
