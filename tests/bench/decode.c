@@ -1,11 +1,12 @@
 /* decode.c - how fast one stream of one model runs: decoding, through the C API, in one process.
  * usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] [--prefill N]
- *                     [--tokens N] [--repeat N] [--load-only]
+ *                     [--tokens N] [--repeat N] [--load-only] [--mark]
  *
  * Evaluates --prefill tokens (BOS, then fixed ids; default 1), then decodes --tokens more greedily,
  * one step and one argmax each, and prints one line of JSON.  --repeat does so again with a new
  * sequence; the rates are medians.  `ids` is a hash of the tokens chosen: equal wherever the
- * arithmetic is. */
+ * arithmetic is.  --mark executes, on PowerPC, the no-op `or 28,28,28` after the prefill and after
+ * each token, at which an emulator can divide its counts. */
 #include "bench.h"
 #include "lull.h"
 
@@ -15,11 +16,11 @@ typedef struct plan {
     const char *path, *cpu;
     lull_precision precision;
     long group, threads, prefill, tokens, repeat;
-    int load_only;
+    int load_only, mark;
 } plan;
 
 typedef struct rates {
-    double *prefill, *decode; /* (repeat) seconds */
+    double *prefill, *decode, *cpu; /* (repeat) seconds; cpu: of decoding, this process's own */
     uint64_t ids;
 } rates;
 
@@ -33,7 +34,7 @@ static void check(lull_status status, const lull_error *error)
 static void usage(void)
 {
     fprintf(stderr, "usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] "
-                    "[--prefill N] [--tokens N] [--repeat N] [--load-only]\n");
+                    "[--prefill N] [--tokens N] [--repeat N] [--load-only] [--mark]\n");
     exit(2);
 }
 
@@ -75,6 +76,8 @@ static plan parse(int argc, char **argv)
             p.repeat = bench_number("--repeat", value, 1, 10000);
         else if (strcmp(argv[i], "--load-only") == 0)
             p.load_only = 1;
+        else if (strcmp(argv[i], "--mark") == 0)
+            p.mark = 1;
         else
             usage();
     }
@@ -100,20 +103,29 @@ static void step(lull_context *context, lull_sequence *sequence, const int32_t *
     check(lull_context_step(context, 0, NULL, &error), &error);
 }
 
+static void set_mark(void)
+{
+#if defined(__powerpc__) || defined(__ppc__)
+    __asm__ volatile("or 28,28,28");
+#endif
+}
+
 static void run_once(lull_context *context, const plan *p, int32_t vocab, const int32_t *prompt,
-                     double *prefill_seconds, double *decode_seconds, uint64_t *ids)
+                     double *prefill_seconds, double *decode_seconds, double *cpu_seconds, uint64_t *ids)
 {
     lull_sequence *sequence;
     const float *logits;
     lull_error error;
-    double begin;
+    double begin, cpu;
     long i;
     *ids = 0xcbf29ce484222325u; /* FNV-1a over the ids */
     check(lull_sequence_open(&sequence, context, &error), &error);
     begin = bench_seconds();
     step(context, sequence, prompt, (size_t)p->prefill);
     *prefill_seconds = bench_seconds() - begin;
+    if (p->mark) set_mark();
     begin = bench_seconds();
+    cpu = bench_cpu_seconds();
     for (i = 0; i < p->tokens; i++) {
         int32_t id;
         check(lull_sequence_logits(sequence, &logits, &error), &error);
@@ -124,8 +136,10 @@ static void run_once(lull_context *context, const plan *p, int32_t vocab, const 
         }
         *ids = (*ids ^ (uint32_t)id) * 0x100000001b3u;
         step(context, sequence, &id, 1);
+        if (p->mark) set_mark();
     }
     *decode_seconds = bench_seconds() - begin;
+    *cpu_seconds = bench_cpu_seconds() - cpu;
     lull_sequence_close(sequence);
 }
 
@@ -137,14 +151,15 @@ static rates measure(lull_context *context, const plan *p, int32_t vocab)
     r.ids = 0;
     r.prefill = malloc((size_t)p->repeat * sizeof *r.prefill);
     r.decode = malloc((size_t)p->repeat * sizeof *r.decode);
-    if (prompt == NULL || r.prefill == NULL || r.decode == NULL) {
+    r.cpu = malloc((size_t)p->repeat * sizeof *r.cpu);
+    if (prompt == NULL || r.prefill == NULL || r.decode == NULL || r.cpu == NULL) {
         fprintf(stderr, "decode: out of memory\n");
         exit(1);
     }
     prompt[0] = 1;
     for (i = 1; i < p->prefill; i++) prompt[i] = (int32_t)((i * 7919 + 3) % vocab);
     for (i = 0; i < p->repeat; i++)
-        run_once(context, p, vocab, prompt, &r.prefill[i], &r.decode[i], &r.ids);
+        run_once(context, p, vocab, prompt, &r.prefill[i], &r.decode[i], &r.cpu[i], &r.ids);
     free(prompt);
     return r;
 }
@@ -180,7 +195,7 @@ int main(int argc, char **argv)
     report_model(&info, bench_seconds() - begin);
     if (!p.load_only) {
         rates r;
-        double prefill, decode;
+        double prefill, decode, cpu;
         lull_context_options_init(&options);
         options.threads = (int32_t)p.threads;
         options.cpu = p.cpu;
@@ -189,14 +204,16 @@ int main(int argc, char **argv)
         r = measure(context, &p, info.config.vocab_size);
         prefill = bench_median(r.prefill, (size_t)p.repeat);
         decode = bench_median(r.decode, (size_t)p.repeat);
+        cpu = bench_median(r.cpu, (size_t)p.repeat);
         printf("\"kernel\":\"%s\",\"threads\":%d,\"prefill\":%ld,\"tokens\":%ld,\"repeat\":%ld,"
-               "\"prefill_seconds\":%.6f,\"decode_seconds\":%.6f,\"prefill_per_second\":%.2f,"
-               "\"tokens_per_second\":%.2f,\"ids\":\"%08lx%08lx\",",
+               "\"prefill_seconds\":%.6f,\"decode_seconds\":%.6f,\"decode_cpu_seconds\":%.6f,"
+               "\"prefill_per_second\":%.2f,\"tokens_per_second\":%.2f,\"ids\":\"%08lx%08lx\",",
                context_info.kernel, (int)context_info.threads, p.prefill, p.tokens, p.repeat, prefill,
-               decode, (double)p.prefill / prefill, (double)p.tokens / decode,
+               decode, cpu, (double)p.prefill / prefill, (double)p.tokens / decode,
                (unsigned long)(r.ids >> 32), (unsigned long)(r.ids & 0xffffffffu));
         free(r.prefill);
         free(r.decode);
+        free(r.cpu);
         lull_context_close(context);
     }
     lull_model_release(model);

@@ -2,7 +2,7 @@
  * usage: kernels NAME [--cpu CPU] [--rows N] [--cols N] [--group N] [--positions N] [--heads N]
  *                     [--repeat N]
  *
- * NAME: linear_f32 linear_q8 (rows x cols), quantize rmsnorm swiglu add (cols),
+ * NAME: linear_f32 linear_q8 (rows x cols), quantize rmsnorm swiglu add argmax (cols),
  * attention_f32 attention_bf16 (heads x cols / heads, over that many positions).  Prints one line
  * of JSON.  Under an emulator that counts instructions, the difference between two --repeat is what
  * the calls cost. */
@@ -18,7 +18,8 @@ typedef struct bench {
     lull_activations xq;
     lull_attention a;
     float *x, *y, *out; /* (cols), (cols), (rows) */
-    double bytes;       /* read by one call, where that is what limits it */
+    volatile int32_t chosen;
+    double bytes; /* read by one call, where that is what limits it */
 } bench;
 
 static const lull_allocator libc_allocator;
@@ -132,6 +133,8 @@ static int call(bench *b)
         k->attention_f32(&b->a, 0, (int32_t)b->heads);
     else if (strcmp(b->name, "attention_bf16") == 0)
         k->attention_bf16(&b->a, 0, (int32_t)b->heads);
+    else if (strcmp(b->name, "argmax") == 0)
+        b->chosen = lull_logits_argmax(b->x, (size_t)b->cols);
     else
         return 0;
     return 1;
@@ -197,9 +200,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "kernels: no kernel is called %s\n", b.name);
         return 2;
     }
-    begin = bench_seconds();
+    begin = bench_cpu_seconds();
     for (i = 0; i < b.repeat; i++) call(&b);
-    seconds = (bench_seconds() - begin) / (double)b.repeat;
+    seconds = (bench_cpu_seconds() - begin) / (double)b.repeat;
     printf("{\"name\":\"%s\",\"kernel\":\"%s\",\"rows\":%ld,\"cols\":%ld,\"group\":%ld,"
            "\"positions\":%ld,\"microseconds\":%.3f,\"bytes\":%.0f,\"gb_per_second\":%.2f}\n",
            b.name, b.kernels->name, b.rows, b.cols, b.group, b.positions, seconds * 1e6, b.bytes,

@@ -1,0 +1,88 @@
+#!/bin/sh
+# Instructions and memory traffic a decoded token costs on a PowerPC G4, counted under qemu.
+# usage: ppc.sh --plugin-source PATH [--shapes "15M 110M"] [--tokens N] [--cross powerpc-linux-gnu-]
+#               [--scratch DIR] [--results DIR]
+#
+# PATH is the source of a qemu plugin that prints, at each `or 28,28,28`, one line with insns=N
+# ldI=N ldB=N dramRdB=N ..., through a model of the MPC7447A's caches.  lull loads the float32 model
+# as f32 or q8, evaluates BOS, then decodes N tokens (default 3); a token's cost is the mean of the
+# second to the last.  What the kernels cost by themselves is the difference between 1 and 2 calls.
+set -eu
+. "$(dirname "$0")/common.sh"
+
+plugin='' shapes='15M 110M' tokens=3 cross=powerpc-linux-gnu-
+own_option() {
+  case $1 in
+    --plugin-source) plugin=$2 ;;
+    --shapes) shapes=$2 ;;
+    --tokens) tokens=$2 ;;
+    --cross) cross=$2 ;;
+    *) return 1 ;;
+  esac
+}
+parse_options "$@"
+[ -r "$plugin" ] || { echo 'ppc.sh: --plugin-source must name a file' >&2; exit 2; }
+
+${CC:-cc} -O2 -w -fPIC -shared -o "$scratch/count.so" "$plugin"
+build_programs native
+build_programs ppc CC="${cross}gcc" AR="${cross}ar" TEST_LDFLAGS=-static LUA_LIBS= LUA_CFLAGS=
+raw=$results/ppc.json
+: > "$raw"
+
+emulate() { # plugin options, program, its arguments
+  options=$1
+  shift
+  qemu-ppc -cpu 7447a -plugin "$scratch/count.so,out=$scratch/count.out$options" "$@"
+}
+
+# The mean of a counter over the phases after the first token.
+mean() {
+  sed -n 's/^phase \([0-9]*\) .* \{0,1\}'"$1"'=\([0-9]*\).*/\1 \2/p' "$scratch/count.out" |
+    awk '$1 >= 2 { sum += $2; n++ } END { printf "%.0f", sum / n }'
+}
+
+token() { # shape, precision
+  line=$(emulate '' "$scratch/ppc/bin/bench_decode" "$scratch/$1.bin" --precision "$2" \
+    --tokens "$tokens" --mark)
+  parameters=$(parts "$1" "$2" 1 | awk '$2 ~ /^linear/ { n += $1 * $4 * $6 } END { print n }')
+  echo "{\"shape\":\"$1\",\"name\":\"$2\",\"insns\":$(mean insns),\"loads\":$(mean ldI)" \
+    ",\"load_bytes\":$(mean ldB),\"dram_read\":$(mean dramRdB),\"dram_write\":$(mean dramWrB)" \
+    ",\"weights\":$parameters,$(inside "$line")}" >> "$raw"
+  echo "$1 $2: $(mean insns) instructions a token" >&2
+}
+
+insns_of() { # arguments of bench_kernels
+  emulate ',cache=off' "$scratch/ppc/bin/bench_kernels" "$@" > "$scratch/kernel.out"
+  sed -n 's/^total insns=\([0-9]*\).*/\1/p' "$scratch/count.out"
+}
+
+kernels_of() { # shape, precision
+  parts "$1" "$2" "$tokens" | while read -r calls name arguments; do
+    # shellcheck disable=SC2086
+    one=$(insns_of "$name" $arguments --repeat 1)
+    # shellcheck disable=SC2086
+    two=$(insns_of "$name" $arguments --repeat 2)
+    echo "{\"shape\":\"$1\",\"name\":\"$2 part\",\"part\":\"$name $arguments\",\"calls\":$calls" \
+      ",\"insns\":$((two - one))}" >> "$raw"
+  done
+}
+
+for shape in $shapes; do
+  make_model "$shape" "$([ "$shape" = 15M ] && echo 32 || echo 64)"
+  for precision in f32 q8; do
+    token "$shape" "$precision"
+    kernels_of "$shape" "$precision"
+  done
+done
+{
+  echo '# One decoded token on a PowerPC G4 (MPC7447A), counted under qemu'
+  echo
+  echo 'Command: `tests/bench/run.sh ppc --plugin-source PLUGIN`'
+  echo
+  echo "- taken $(date -u '+%Y-%m-%d'), commit $(git -C "$root" rev-parse --short HEAD)"
+  echo "- compiler: $("${cross}gcc" --version | head -n 1)"
+  echo "- $(qemu-ppc --version | head -n 1), -cpu 7447a"
+  echo
+  lua5.1 "$root/tests/bench/table.lua" ppc "$raw"
+} > "$results/ppc.md"
+cat "$results/ppc.md"

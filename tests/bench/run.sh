@@ -1,0 +1,20 @@
+#!/bin/sh
+# Lists the measurements, and runs one: builds the programs and random models it needs first.
+# usage: run.sh x86|memory|ppc|kernels [OPTIONS]
+set -eu
+
+here=$(dirname "$0")
+if [ $# -eq 0 ]; then
+  echo 'usage: tests/bench/run.sh NAME [OPTIONS]'
+  for script in x86 memory ppc kernels; do
+    echo
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}/  /p;}' "$here/$script.sh"
+  done
+  exit 0
+fi
+name=$1
+shift
+case $name in
+  x86 | memory | ppc | kernels) exec sh "$here/$name.sh" "$@" ;;
+  *) echo "run.sh: no measurement is called $name" >&2; exit 2 ;;
+esac
