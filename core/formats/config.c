@@ -3,12 +3,13 @@
 
 /* The bounds leave today's largest models far behind (dim 16384, hidden 53248, 126 layers) and keep
  * every product of the loader below 2^62 bytes.  That layers and heads stay below 65536 also means
- * that a header is in range in one byte order at most. */
+ * that a header is in range in one byte order at most.  No section of some formats depends on
+ * seq_len, so its bound is what keeps a small file from asking for endless rotary tables. */
 #define MAX_WIDTH      (1 << 20)
 #define MAX_LAYERS     4096
 #define MAX_HEADS      4096
 #define MAX_VOCABULARY (1 << 22)
-#define MAX_POSITIONS  (1 << 24)
+#define MAX_POSITIONS  (1 << 20)
 
 typedef struct field {
     const char *name;
