@@ -13,7 +13,7 @@ local console = {
 
 local STATUS_OF_CODE = {
   EINVAL = console.USAGE, EIO = console.ENVIRONMENT, ENOMEM = console.ENVIRONMENT,
-  EUNSUPPORTED = console.ENVIRONMENT, ECANCELED = console.INTERRUPTED,
+  ECANCELED = console.INTERRUPTED,
 }
 
 local EPIPE = 32 -- the same number on Linux, the BSDs and Mac OS X

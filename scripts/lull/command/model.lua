@@ -14,12 +14,13 @@ model.folders = {}
 local NEXT_STEPS = {
   EFORMAT = "lull reads llama2.c checkpoints: versions 0, 1 and 2, in either byte order.",
   ENOMEM = "'lull inspect MODEL' shows the memory each --precision needs.",
-  EIO = "Without MODEL, or as 'lullaby', lull takes the model that ships with it.",
+  EIO = "Without MODEL, or as 'lullaby', lull takes the model that comes with it.",
 }
 
 --- The next step after a failed load, for console.check.
 function model.hint(message, code)
-  if message:find("tokenizer", 1, true) then
+  local wrong_or_missing = code == "EFORMAT" or message:find("No such file", 1, true)
+  if message:find("tokenizer", 1, true) and wrong_or_missing then
     return "Name the one that belongs to the model: --tokenizer FILE"
   end
   return NEXT_STEPS[code]

@@ -502,6 +502,19 @@ describe("mistakes", function()
   end)
 end)
 
+describe("the collector", function()
+  it("running after every instruction changes nothing", function()
+    local given = {max_tokens = 5, seed = 6}
+    local expected = model:generate(PROMPT, given)
+    collectgarbage()
+    debug.sethook(function() collectgarbage("step", 1000) end, "", 1)
+    local ok, text = pcall(model.generate, model, PROMPT, given)
+    debug.sethook()
+    assert.is_true(ok, text)
+    assert.are.equal(expected, text)
+  end)
+end)
+
 describe("a loop that is left", function()
   it("gives its memory back", function()
     for _ = 1, 50 do

@@ -44,8 +44,8 @@ local function compare(name, model_file, tokenizer_file)
       precision = "f32", tokenizer = helper.shared(tokenizer_file),
     }))
     for _, case in ipairs(read_cases("tests/expected/" .. name .. ".txt")) do
-      local tie = TIES[table.concat({name, case[1], case[2], case[3]}, " ")]
-      it(("-t %s -p %s -s %s -i '%s'"):format(unpack(case, 1, 4)), function()
+      local tie = TIES[("%s %g %g %g"):format(name, unpack(case, 1, 3))]
+      it(("-t %g -p %g -s %g -i '%s'"):format(unpack(case, 1, 4)), function()
         local text = tell(model, case)
         if tie and text ~= case[5] then
           assert.are.equal(case[5]:sub(1, tie), text:sub(1, tie))
