@@ -2,7 +2,7 @@
 local core = require "lull.core"
 local common = dofile "tests/spec/core/common.lua"
 local raises = common.raises
-local unpack = unpack or table.unpack
+local unpack = unpack or table.unpack -- luacheck: ignore
 
 local model = common.tiny_model()
 local context = model:context {sequences = 8}
@@ -17,6 +17,7 @@ end
 local function text() return {"x", "string"} end
 local function path() return {"no/such/file", "string"} end
 local function integer(low, high, value) return {value or low, low = low, high = high} end
+local function index() return integer(-2147483647, 2147483647, 1) end
 local function number() return {0.5, "number"} end
 local function options() return {{}, "table", "absent"} end
 local function ids() return {{1, 2}, "table", low = 0, high = 299} end
@@ -54,9 +55,8 @@ local METHODS = {
     feed = {{{5}, "table", "string", low = 0, high = 299}, options()},
     score = {{{5}, "table", "string", low = 0, high = 299}},
     rewind = {integer(0, 4, 4)},
-    tokens = {maybe(integer(-2147483647, 2147483647, 1)), maybe(integer(-2147483647, 2147483647, 1))},
-    text = {maybe(integer(-2147483647, 2147483647, 1)), maybe(integer(-2147483647, 2147483647, 1))},
-    token = {integer(-2147483647, 2147483647, 1)},
+    tokens = {maybe(index()), maybe(index())}, text = {maybe(index()), maybe(index())},
+    token = {index()},
     logits = {}, fork = {}, scores = {}, length = {}, pending = {}, context = {}, model = {},
     close = {},
   },

@@ -48,8 +48,18 @@ end
 
 local function u32(v)
   v = v % 2 ^ 32
-  return string.char(v % 256, math.floor(v / 256) % 256, math.floor(v / 65536) % 256,
-    math.floor(v / 16777216))
+  local function byte(shift)
+    return math.floor(v / shift) % 256
+  end
+  return string.char(byte(1), byte(256), byte(65536), byte(16777216))
+end
+
+-- x > 0 as m * 2^e with m in 0.5 .. 1; math.frexp is gone from Lua 5.4.
+local function frexp(x)
+  local e = 0
+  while x >= 1 do x, e = x / 2, e + 1 end
+  while x < 0.5 do x, e = x * 2, e - 1 end
+  return x, e
 end
 
 --- The little-endian bytes of a float32 (normal numbers, zero, NaN).
@@ -60,16 +70,9 @@ local function f32(x)
     return "\0\0\0\0"
   end
   local sign = x < 0 and 2 ^ 31 or 0
-  local m, e = math.frexp(math.abs(x))
+  local m, e = frexp(math.abs(x))
   return u32(sign + (e + 126) * 2 ^ 23 + math.floor((m * 2 - 1) * 2 ^ 23 + 0.5))
 end
-math.frexp = math.frexp or function(x) -- gone from Lua 5.4
-  local e = 0
-  while x >= 1 do x, e = x / 2, e + 1 end
-  while x < 0.5 do x, e = x * 2, e - 1 end
-  return x, e
-end
-
 local function weights(state, n, scale, bad)
   local out = {}
   for i = 1, n do

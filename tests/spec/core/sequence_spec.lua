@@ -2,7 +2,7 @@
 local common = dofile "tests/spec/core/common.lua"
 local core = require "lull.core"
 local raises, fails = common.raises, common.fails
-local unpack = unpack or table.unpack
+local unpack = unpack or table.unpack -- luacheck: ignore
 
 describe("a sequence", function()
   local model, context, seq
