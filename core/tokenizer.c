@@ -328,8 +328,7 @@ lull_status lull_encode(const lull_model *model, const char *text, size_t bytes,
 {
     const lull_tokenizer *t = model->tokenizer;
     const unsigned char *in = (const unsigned char *)text;
-    const size_t most = bytes < MOST_TEXT ? bytes + 2 : 0; /* ids: one a byte, BOS, the prefix */
-    size_t places, fits;
+    size_t most, places, fits;
     uint64_t symbols_bytes, work_bytes;
     int32_t *out;
     unsigned char *work;
@@ -341,6 +340,7 @@ lull_status lull_encode(const lull_model *model, const char *text, size_t bytes,
                          (unsigned long long)bytes, (long)MOST_TEXT);
     }
 
+    most = bytes + 2; /* ids: one a byte, BOS, the prefix */
     /* One block: symbols, contests, ids where the caller's room might not do, bytes. */
     places = longest_segment(t, in, bytes) + 1; /* the prefix */
     symbols_bytes = (uint64_t)places * (sizeof *s.symbols + 2 * sizeof *s.winner);

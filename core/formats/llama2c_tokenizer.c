@@ -193,44 +193,52 @@ static lull_status make(lull_tokenizer **out, const walker *w, const shape *s,
 
 /* Neither byte order reads to the end: the account of the one that went further, unless the file is
  * plainly something else. */
-static lull_status refuse(walker *w, lull_status status, lull_error *error)
+static lull_status refuse(walker *w, const lull_error *account, lull_error *error)
 {
     const size_t n = w->reader->size < 64 ? (size_t)w->reader->size : 64;
     unsigned char head[64];
     const char *what = NULL;
     w->offset = 0;
-    if (status == LULL_EFORMAT && take(w, head, n, NULL) == LULL_OK) {
+    if (account->code == LULL_EFORMAT && take(w, head, n, NULL) == LULL_OK) {
         what = lull_reader_looks_like(head, n);
     }
-    if (what == NULL) return status;
-    return lull_fail(error, LULL_EFORMAT, 0, 0, "%s: is %s, expected a llama2.c tokenizer",
-                     name_of(w), what);
+    if (what != NULL) {
+        return lull_fail(error, LULL_EFORMAT, 0, 0, "%s: is %s, expected a llama2.c tokenizer",
+                         name_of(w), what);
+    }
+    if (error != NULL) *error = *account;
+    return account->code;
+}
+
+/* Find the byte order and what there is. */
+static lull_status recognise(walker *w, shape *s, lull_error *error)
+{
+    lull_error account, other;
+    shape big;
+    lull_status status = measure(w, s, &account);
+    if (status == LULL_OK) return status;
+    if (status == LULL_EIO) return refuse(w, &account, error);
+    w->big_endian = 1;
+    status = measure(w, &big, &other);
+    if (status == LULL_OK || big.n_tokens > s->n_tokens) {
+        *s = big;
+        account = other;
+    }
+    return status == LULL_OK ? status : refuse(w, &account, error);
 }
 
 lull_status lull_tokenizer_load(lull_tokenizer **out, lull_reader *r, int32_t vocab_size,
                                 const lull_allocator *allocator, lull_error *error)
 {
-    lull_error big_error;
     lull_tokenizer *t = NULL;
-    lull_status status, big_status;
-    shape s, big;
+    lull_status status;
+    shape s;
     walker w;
     *out = NULL;
     memset(&w, 0, sizeof w);
     w.reader = r;
-
-    status = measure(&w, &s, error);
-    if (status == LULL_EIO) return status;
-    if (status != LULL_OK) {
-        w.big_endian = 1;
-        big_status = measure(&w, &big, &big_error);
-        if (big_status == LULL_OK || big.n_tokens > s.n_tokens) {
-            status = big_status;
-            s = big;
-            if (status != LULL_OK && error != NULL) *error = big_error;
-        }
-    }
-    if (status != LULL_OK) return refuse(&w, status, error);
+    status = recognise(&w, &s, error);
+    if (status != LULL_OK) return status;
     if (vocab_size < 1 || s.n_tokens != (uint64_t)vocab_size) {
         return lull_fail(error, LULL_EFORMAT, 0, r->size,
                          "%s: tokenizer has %llu tokens, model wants %ld", name_of(&w),
