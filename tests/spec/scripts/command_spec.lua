@@ -303,6 +303,25 @@ describe("lull inspect", function()
     assert.are.equal(0, code)
     has(out, "! no tokenizer.bin")
   end)
+
+  it("shows the model beside a tokenizer that is not its own", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    local file = folder .. "/m.bin"
+    local commands = {"mkdir " .. folder, "cp " .. helper.model_path .. " " .. file,
+      "head -c 1000 examples/models/tokenizer.bin > " .. folder .. "/tokenizer.bin",
+      helper.command() .. " inspect " .. file, helper.command() .. " inspect --json " .. file,
+      helper.command() .. " tell " .. file, "e=$?", "rm -r " .. folder, "exit $e"}
+    local code, out, err = shell(table.concat(commands, "; "))
+    assert.are.equal(1, code)
+    has(err, "--tokenizer FILE")
+    has(out, "1,369,728 parameters")
+    has(out, "! " .. folder .. "/tokenizer.bin")
+    has(out, "! name the tokenizer")
+    local json = cjson.decode(out:match("{.*}"))
+    has(json.tokenizer_problem, "tokenizer.bin")
+    assert.are.equal(0, json.n_tokenizer)
+  end)
 end)
 
 describe("lull tokenize", function()
