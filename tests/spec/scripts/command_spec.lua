@@ -238,6 +238,30 @@ describe("lull tell", function()
     end
   end)
 
+  it("reads and writes points where the locale has commas", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    local lua = (os.getenv("LUA") or "lua5.1") .. [[ -e 'assert(os.setlocale("de_DE.UTF-8"))]]
+      .. [[ assert(("%.1f"):format(0.5) == "0,5")' scripts/bin/lull ]]
+    local code, out, err = shell("mkdir " .. folder .. "; trap 'rm -r " .. folder .. "' EXIT; "
+      .. "localedef -i de_DE -f UTF-8 " .. folder .. "/de_DE.UTF-8 || exit 77; export LOCPATH="
+      .. folder .. " LULL_BUILD=" .. helper.quote(helper.build) .. "; set -e; "
+      .. lua .. STORY .. " --temperature 0.7 --top-p 0.9 --stats; "
+      .. lua .. "bench --json -n 4 --prompt-tokens 4 --runs 1; "
+      .. lua .. "inspect; " .. lua .. "tell --top-p 1.5")
+    if code == 77 then
+      pending("no German locale can be made here (package locales)")
+      return
+    end
+    assert.are.equal(2, code, err)
+    local story = select(2, run(STORY .. " --temperature 0.7 --top-p 0.9"))
+    assert.are.equal(story, out:sub(1, #story))
+    assert.is_true(cjson.decode(out:match("{.*}")).load_seconds < 100)
+    has(out, "1.55 MB")
+    has(err, "expected, got '1.5'")
+    has(err, "30 tokens, ")
+  end)
+
   it("obeys LULL_CPU, which --cpu overrides", function()
     local command = "LULL_CPU=portable " .. helper.command() .. " " .. STORY .. " --stats"
     has((select(3, shell(command))), ", portable,")

@@ -1,4 +1,4 @@
-local helper = require "tests.spec.helper"
+require "tests.spec.helper"
 local options = require "lull.options"
 
 -- Calls options.check from a function, as the library does.
@@ -102,19 +102,3 @@ describe("options.check", function()
     assert.are.equal("9007199254740992", options.number_text(2 ^ 53):sub(1, 16))
   end)
 end)
-
-describe("text of numbers", function()
-  it("does not depend on the locale", function()
-    local before = os.setlocale()
-    local set = os.setlocale("de_DE.UTF-8") or os.setlocale("de_DE")
-    if not set then
-      pending("no locale with a decimal comma here")
-      return
-    end
-    local text = options.show(0.5)
-    os.setlocale(before)
-    assert.are.equal("0.5", text)
-  end)
-end)
-
-helper.clean()
