@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by the measuring scripts: where things are, how programs and models are made.
 #
 # Sets root (the repository), scratch (big files and builds; --scratch, default

@@ -45,25 +45,44 @@ token() { # shape, precision
   line=$(emulate '' "$scratch/ppc/bin/bench_decode" "$scratch/$1.bin" --precision "$2" \
     --tokens "$tokens" --mark)
   parameters=$(parts "$1" "$2" 1 | awk '$2 ~ /^linear/ { n += $1 * $4 * $6 } END { print n }')
-  echo "{\"shape\":\"$1\",\"name\":\"$2\",\"insns\":$(mean insns),\"loads\":$(mean ldI)" \
-    ",\"load_bytes\":$(mean ldB),\"dram_read\":$(mean dramRdB),\"dram_write\":$(mean dramWrB)" \
-    ",\"weights\":$parameters,$(inside "$line")}" >> "$raw"
+  {
+    printf '{"shape":"%s","name":"%s","insns":%s,"loads":%s,' "$1" "$2" "$(mean insns)" "$(mean ldI)"
+    printf '"load_bytes":%s,"dram_read":%s,' "$(mean ldB)" "$(mean dramRdB)"
+    printf '"dram_write":%s,"weights":%s,%s}\n' "$(mean dramWrB)" "$parameters" "$(inside "$line")"
+  } >> "$raw"
   echo "$1 $2: $(mean insns) instructions a token" >&2
 }
 
-insns_of() { # arguments of bench_kernels
+count() { # arguments of bench_kernels
   emulate ',cache=off' "$scratch/ppc/bin/bench_kernels" "$@" > "$scratch/kernel.out"
   sed -n 's/^total insns=\([0-9]*\).*/\1/p' "$scratch/count.out"
+}
+
+insns_of() { # arguments of bench_kernels: one call
+  once=$(count "$@" --repeat 1)
+  twice=$(count "$@" --repeat 2)
+  echo $((twice - once))
 }
 
 kernels_of() { # shape, precision
   parts "$1" "$2" "$tokens" | while read -r calls name arguments; do
     # shellcheck disable=SC2086
-    one=$(insns_of "$name" $arguments --repeat 1)
-    # shellcheck disable=SC2086
-    two=$(insns_of "$name" $arguments --repeat 2)
-    echo "{\"shape\":\"$1\",\"name\":\"$2 part\",\"part\":\"$name $arguments\",\"calls\":$calls" \
-      ",\"insns\":$((two - one))}" >> "$raw"
+    cost=$(insns_of "$name" $arguments)
+    printf '{"shape":"%s","name":"%s part","part":"%s","calls":%s,"insns":%s}\n' "$1" "$2" \
+      "$name $arguments" "$calls" "$cost" >> "$raw"
+  done
+}
+
+# How attention grows: a call of each layer, at several depths.
+depths_of() { # shape, precision
+  for depth in 16 128 256; do
+    parts "$1" "$2" "$depth" | while read -r calls name arguments; do
+      case $name in attention*) ;; *) continue ;; esac
+      # shellcheck disable=SC2086
+      cost=$(insns_of "$name" $arguments)
+      printf '{"shape":"%s","name":"%s depth","depth":%s,"calls":%s,"insns":%s}\n' "$1" "$2" \
+        "$depth" "$calls" "$cost" >> "$raw"
+    done
   done
 }
 
@@ -72,6 +91,7 @@ for shape in $shapes; do
   for precision in f32 q8; do
     token "$shape" "$precision"
     kernels_of "$shape" "$precision"
+    depths_of "$shape" "$precision"
   done
 done
 {

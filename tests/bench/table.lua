@@ -115,7 +115,7 @@ end
 
 local function ppc_tokens(shape)
   print(("## %s\n"):format(shape))
-  print("| program | M instructions a token | loads, M | DRAM read, MB | per weight, linear layers |")
+  print("| program | M instructions a token | M loads | DRAM read, MB | instructions a weight |")
   print("|---|---|---|---|---|")
   for _, other in ipairs(others) do
     local cost = other[shape]
@@ -124,10 +124,10 @@ local function ppc_tokens(shape)
   for _, precision in ipairs{"f32", "q8"} do
     if first(shape, precision, "insns") then
       local linear = split(shape, precision)
-      print(("| lull %s, %s | **%.1f** | %.1f | **%.1f** | %.3f |"):format(precision,
-        first(shape, precision, "kernel"), first(shape, precision, "insns") / 1e6,
-        first(shape, precision, "loads") / 1e6, first(shape, precision, "dram_read") / 1e6,
-        linear / first(shape, precision, "weights")))
+      local row = "| lull %s, %s | **%.1f** | %.1f | **%.1f** | %.3f |"
+      local function millions(field) return first(shape, precision, field) / 1e6 end
+      print(row:format(precision, first(shape, precision, "kernel"), millions("insns"),
+        millions("loads"), millions("dram_read"), linear / first(shape, precision, "weights")))
     end
   end
 end
@@ -145,6 +145,14 @@ local function ppc_parts(shape, precision)
   local other = insns - linear - rest
   print(("| RoPE, cache, embedding and the rest | %.0f | %.1f %% |"):format(other / 1e3,
     100 * other / insns))
+  local depths = {}
+  for _, record in ipairs(records) do
+    if record.shape == shape and record.name == precision .. " depth" then
+      depths[#depths + 1] = ("%.1f million at position %d"):format(
+        record.calls * record.insns / 1e6, record.depth)
+    end
+  end
+  if #depths > 0 then print("\nAttention grows: " .. table.concat(depths, ", ") .. ".") end
 end
 
 local function ppc()

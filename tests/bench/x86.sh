@@ -24,7 +24,10 @@ own_option() {
   esac
 }
 parse_options "$@"
-[ -x "$run" ] && [ -x "$runq" ] || { echo 'x86.sh: --run and --runq must name programs' >&2; exit 2; }
+if [ ! -x "$run" ] || [ ! -x "$runq" ]; then
+  echo 'x86.sh: --run and --runq must name programs' >&2
+  exit 2
+fi
 
 build_programs native
 ${CC:-cc} -O3 -march=native -o "$scratch/roof" "$root/tests/bench/roof.c"
@@ -40,10 +43,10 @@ peer() { # shape, name, program, model
     > "$scratch/peer.out" 2> "$scratch/peer.err" || true
   words=$(wc -w < "$scratch/peer.out")
   rate=$(sed -n 's/^achieved tok\/s: //p' "$scratch/peer.err")
-  [ "$words" -eq $((tokens + 1)) ] && [ -n "$rate" ] || {
+  if [ "$words" -ne $((tokens + 1)) ] || [ -z "$rate" ]; then
     echo "x86.sh: $2 at $1 made $words tokens, expected $((tokens + 1)): $(cat "$scratch/peer.err")" >&2
     exit 1
-  }
+  fi
   record "$1" "$2" "\"tokens_per_second\":$rate"
 }
 
