@@ -420,7 +420,7 @@ void lull_logits_scale(float *values, size_t n, float factor)
     size_t i;
     lull_fpenv_enter(&env);
     for (i = 0; i + BLOCK <= n; i += BLOCK) scale_some(values + i, BLOCK, factor);
-    scale_some(values + i, n - i, factor);
+    if (i < n) scale_some(values + i, n - i, factor);
     lull_fpenv_leave(&env);
 }
 
@@ -482,7 +482,7 @@ void lull_logits_min_p(float *values, size_t n, float p)
         const float low = bound < r.max ? bound : r.max;
         size_t i;
         for (i = 0; i + BLOCK <= n; i += BLOCK) ban_some(values + i, BLOCK, low);
-        ban_some(values + i, n - i, low);
+        if (i < n) ban_some(values + i, n - i, low);
     }
     lull_fpenv_leave(&env);
 }

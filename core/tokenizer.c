@@ -419,10 +419,9 @@ lull_status lull_decode(const lull_model *model, const int32_t *ids, size_t n, c
         return lull_fail(error, LULL_ELIMIT, 0, 0, "the text has %llu bytes, there is room for %llu",
                          (unsigned long long)total, (unsigned long long)capacity);
     }
-    for (i = 0; i < n; i++) {
+    for (i = 0, total = 0; i < n; i++, total += length) {
         const char *piece = piece_at(model, ids, i, &length);
-        if (length > 0) memcpy(text, piece, length);
-        text += length;
+        if (length > 0) memcpy(text + total, piece, length);
     }
     return LULL_OK;
 }
