@@ -209,13 +209,14 @@ static void check_model(lull_model *model, const char *name, const char *precisi
     lull_model_info info;
     lull_model_info_get(model, &info);
     for (i = 0; i < n_tables; i++) {
-        const char *class = info.precision == LULL_F32 ? f32_class(tables[i]) : "any";
+        const char *class;
         if (!tables[i]->available()) {
             printf("skip  %s %s on %s: this machine has no such unit\n", name, precision,
                    tables[i]->name);
             n_skipped++;
             continue;
         }
+        class = info.precision == LULL_F32 ? f32_class(tables[i]) : "any";
         for (w = 0; w < N_WAYS; w++) {
             uint64_t hashes[N_POSITIONS];
             if ((ways >> w & 1) == 0) continue;
