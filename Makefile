@@ -60,7 +60,7 @@ WARNINGS := $(WARNINGS) $(call takes,-Wvla)
 
 # Never a fused multiply-add that the source does not ask for, and never -ffast-math: results are
 # the same on every machine, and a module linked with it flips flush-to-zero for its whole host.
-UNFUSED := $(or $(call takes,-ffp-contract=off),$(call takes,-mno-fused-madd))
+UNFUSED := $(firstword $(call takes,-ffp-contract=off) $(call takes,-mno-fused-madd))
 
 # The baseline every file is compiled for; kernel files add their instruction set below.
 BASE_i386 := -msse2 -mfpmath=sse
@@ -75,15 +75,25 @@ ifneq ($(filter powerpc ppc,$(MACHINE)),)
 FAMILY    := ppc
 endif
 
-SYSTEM := -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64
-SYSTEM += $(if $(filter Darwin,$(OS)),-D_DARWIN_C_SOURCE)
-SYSTEM += $(if $(filter NetBSD,$(OS)),-D_NETBSD_SOURCE)
+# Darwin shows everything unless told to be POSIX, and what it then hides its own headers miss.
+SYSTEM := -D_FILE_OFFSET_BITS=64
+ifneq ($(OS),Darwin)
+SYSTEM += -D_POSIX_C_SOURCE=200809L
+endif
+ifeq ($(OS),NetBSD)
+SYSTEM += -D_NETBSD_SOURCE
+endif
 
 LULL_CFLAGS := -std=c99 $(SYSTEM) -fPIC -fvisibility=hidden $(UNFUSED) $(BASE_$(FAMILY)) \
                $(WARNINGS) -iquote core
 LULL_LIBS   := -lm
 ifeq ($(OS),Darwin)
 MODULE_FLAGS := -bundle -undefined dynamic_lookup
+ifeq ($(FAMILY),ppc)
+# What dynamic_lookup needs, and the oldest system lull is for.
+MACOSX_DEPLOYMENT_TARGET ?= 10.4
+export MACOSX_DEPLOYMENT_TARGET
+endif
 else
 LULL_CFLAGS  += -pthread
 LULL_LIBS    += -pthread
@@ -102,13 +112,12 @@ LUA_LIBS   ?= $(shell $(PKG_CONFIG) --libs $(LUA_PC) 2>/dev/null || echo -llua$(
 # select.c is told by LULL_HAVE_<ISA>.
 ISA_avx2    := -mavx2 -mfma
 ISA_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
-ISA_altivec := -maltivec -mabi=altivec -mcpu=7450
+ISA_altivec := -maltivec -mcpu=7450 $(if $(filter Darwin,$(OS)),,-mabi=altivec)
 ISAS_x86_64 := avx2 avx512
 ISAS_i386   := avx2 avx512
 ISAS_ppc    := altivec
 ISA_FILES   := $(foreach i,avx2 avx512 amx altivec neon,$(wildcard core/kernels/$(i)*.c))
-ISAS        := $(foreach i,$(ISAS_$(FAMILY)),$(and $(wildcard core/kernels/$(i).c),\
-                 $(call takes,$(ISA_$(i))),$(i)))
+ISAS        := $(foreach i,$(ISAS_$(FAMILY)),$(if $(call takes,$(ISA_$(i))),$(i)))
 HAVE        := $(foreach i,$(ISAS),-DLULL_HAVE_$(shell echo $(i) | tr a-z A-Z))
 
 KERNEL_SRC  := $(filter-out $(ISA_FILES),$(wildcard core/kernels/*.c)) \
@@ -212,10 +221,14 @@ CMOCKA_LIBS  ?= -lcmocka
 # Cross builds link tests statically, so that they run without the target's libraries.
 TEST_LDFLAGS ?=
 
+# Cross builds for old PowerPC processors run this on each test program.
+TEST_FIX     ?=
+
 define link-test
 @mkdir -p $(@D)
 $(call say,LD,$@)
 $(Q)$(LINK) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) $(SUPPORT) $(LIB) $(1) $(LULL_LIBS)
+$(if $(TEST_FIX),$(Q)$(TEST_FIX) $@)
 endef
 
 $(UNIT_BIN): $(BUILD)/bin/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(LIB)
@@ -245,8 +258,8 @@ $(BUILD)/bin/canary: $(BUILD)/tests/canary.o
 
 .PHONY: c-tests native-tests
 # What also runs on other machines.
-c-tests: all $(if $(CMOCKA_LIBS),$(UNIT_BIN)) $(KTEST_BIN) $(GOLDEN_BIN) $(REPLAY_BIN)
-native-tests: c-tests $(HOST_BIN) $(EXAMPLE_BIN) $(if $(SAN),$(BUILD)/bin/canary)
+c-tests: $(LIB) $(if $(CMOCKA_LIBS),$(UNIT_BIN)) $(KTEST_BIN) $(GOLDEN_BIN) $(REPLAY_BIN)
+native-tests: all c-tests $(HOST_BIN) $(EXAMPLE_BIN) $(if $(SAN),$(BUILD)/bin/canary)
 
 # ------------------------------------------------------------------------- story, test, the rest
 
@@ -264,6 +277,7 @@ CROSS_i386    := i686-linux-gnu
 CROSS_ppc     := powerpc-linux-gnu
 CROSS_s390x   := s390x-linux-gnu
 CROSS_aarch64 := aarch64-linux-gnu
+FIX_ppc       := lua5.1 tests/setup/plain_mffs.lua
 PARALLEL       = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # A second make, because what it finds out about compilers and libraries may just have come.
@@ -271,7 +285,7 @@ test:
 	@sh tests/setup/packages.sh test
 	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(CROSS:%=cross-%) || \
 	  echo 'make: some tests do not build; going on with the others'
-	@BUILD='$(BUILD)' SAN='$(SAN)' CC='$(CC)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' LUA='$(LUA)' \
+	@BUILD='$(BUILD)' SAN='$(SAN)' JOBS='$(JOBS)' CC='$(CC)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' LUA='$(LUA)' \
 	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' sh tests/run.sh '$(T)'
 
 # Debian's sources of Lua and cmocka, to build for other machines.
@@ -284,7 +298,7 @@ $(CROSS:%=cross-%): cross-%: $(BUILD)/sources/done
 	$(Q)if command -v $(CROSS_$*)-gcc >/dev/null; then \
 	  sh tests/setup/cross.sh $(BUILD)/sources $(BUILD)/$*/deps $(CROSS_$*) && \
 	  $(MAKE) --no-print-directory CC=$(CROSS_$*)-gcc AR=$(CROSS_$*)-ar BUILD=$(BUILD)/$* \
-	    TEST_LDFLAGS=-static LUA_LIBS= LUA_CFLAGS=-I$(BUILD)/$*/deps/lua \
+	    TEST_LDFLAGS=-static TEST_FIX='$(FIX_$*)' LUA_LIBS= LUA_CFLAGS=-I$(BUILD)/$*/deps/lua \
 	    CMOCKA_CFLAGS=-I$(BUILD)/$*/deps/cmocka \
 	    CMOCKA_LIBS="$$(ls $(BUILD)/$*/deps/cmocka/libcmocka.a 2>/dev/null)" \
 	    $$(test -e $(BUILD)/$*/deps/lua/lua && echo all) c-tests; \

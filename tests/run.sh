@@ -1,27 +1,26 @@
 #!/bin/sh
 # Runs every test, keeps going after a failure, and ends with one counting line.
-# usage: tests/run.sh [TEXT]     only tests whose names contain TEXT; `make test` calls it
+# usage: tests/run.sh TEXT            only tests whose names contain TEXT; `make test` calls it
+#        tests/run.sh TEXT SERIES     one series, as the first form calls it
 #
 # A test is a command.  Its output goes to $BUILD/log/NAME.log and is shown when it fails.  How many
 # cases it counts for comes from that output, if it speaks one of these: cmocka's summary, TAP, or
 # a line "N passed, N failed[, N skipped]".  Otherwise it is one case: exit 0 passed, 77 skipped.
 set -u
-: "${BUILD:=build}" "${SAN:=}" "${CC:=cc}" "${LUA:=lua5.1}" "${BUSTED:=busted}" "${CROSS:=}"
+: "${BUILD:=build}" "${SAN:=}" "${CC:=cc}" "${LUA:=lua5.1}" "${BUSTED:=busted}" "${CROSS:=}" "${JOBS:=1}"
 : "${LULL_TEST_SECONDS:=600}"
-filter=${1:-}
+filter=${1:-} series=${2:-}
 root=$PWD
 case $BUILD in /*) ;; *) BUILD=$root/$BUILD ;; esac
 log=$BUILD/log
-passed=0 failed=0 skipped=0 failures=
-rm -rf "$log"
-mkdir -p "$log"
+passed=0 failed=0 skipped=0
 # shellcheck disable=SC3045  # every sh here has it
 ulimit -c 0
 
 LUA_PATH="$root/scripts/?.lua;$root/scripts/?/init.lua;;"
 LUA_CPATH="$BUILD/?.so;;"
 LULL_BUILD=$BUILD
-export LUA_PATH LUA_CPATH LULL_BUILD BUILD SAN CC LUA LC_ALL=C
+export LUA_PATH LUA_CPATH LULL_BUILD BUILD SAN CC LUA BUSTED LC_ALL=C
 
 # A stock interpreter that loads a sanitized module needs the sanitizer's runtime first.
 preload=
@@ -30,6 +29,7 @@ case $SAN in
   ubsan) preload=$($CC -print-file-name=libubsan.so) ;;
   tsan) preload=$($CC -print-file-name=libtsan.so) ;;
 esac
+export LULL_PRELOAD="$preload"
 export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:allocator_may_return_null=1"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1" TSAN_OPTIONS="exitcode=66:halt_on_error=0"
 
@@ -41,7 +41,7 @@ cases() {
     /^\[  SKIPPED \] [0-9]+ test/ { s += $4; spoken = 1; next }
     /^\[  SKIPPED \] / { if (!($4 in seen)) name[++n] = $4; seen[$4] = 1 }
     /^1\.\.[0-9]+$/ { spoken = 1 }
-    /^ok [0-9]+.*# *SKIP/ { s++; sub(/^ok [0-9]+ *-* */, ""); name[++n] = $0; next }
+    /^ok [0-9]+.*# *SKIP/ { s++; sub(/^ok [0-9]+ *-* *# *SKIP */, ""); name[++n] = $0; next }
     /^ok [0-9]+/ { p++ }
     /^not ok [0-9]+/ { f++ }
     /^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ { p += $1; f += $3; s += $5; spoken = 1 }
@@ -71,8 +71,9 @@ run() {
     [ $((p + f + s)) -gt 0 ] || { f=1; echo 'no case ran' >> "$out"; }
   fi
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  # Put together first, then shown at once: other series print meanwhile.
   if [ "$f" -gt 0 ]; then
-    failures="$failures $name"
+    echo "$name" >> "$log/failures"
     [ "$code" -ne 124 ] || echo "stopped after $LULL_TEST_SECONDS seconds" >> "$out"
     printf 'FAIL  %s: %d of %d (%d s, exit %d)\n' "$name" "$f" $((p + f + s)) "$seconds" "$code"
     tail -n 200 "$out" | sed 's/^/      /'
@@ -81,7 +82,8 @@ run() {
   else
     printf 'ok    %s: %d (%d s)\n' "$name" "$p" "$seconds"
     [ "$s" -eq 0 ] || cases "$out" | sed "1d; s|^|skip  $name: |"
-  fi
+  fi > "$out.said"
+  cat "$out.said"
 }
 
 # skip NAME REASON
@@ -115,66 +117,90 @@ programs() {
   done
 }
 
-# ----------------------------------------------------------------------------- on this machine
+# ------------------------------------------------------------------------------------- the series
 
-if [ -n "$SAN" ]; then
-  # The net must catch a fish, or the rest proves nothing.
-  run "canary/$SAN" sh tests/canary.sh
-fi
-
-programs '' "$BUILD"
-
-for spec in $(find tests/spec -name '*_spec.lua' 2>/dev/null | sort); do
-  name=${spec#tests/spec/}
-  if command -v "$BUSTED" > /dev/null; then
-    run "spec/${name%_spec.lua}" env LD_PRELOAD="$preload" "$LUA" "$(command -v "$BUSTED")" \
-      --sort-files -o TAP "$spec"
-  else
-    skip "spec/${name%_spec.lua}" "$BUSTED is not installed"
-  fi
-done
-
-export LULL_PRELOAD="$preload"
-for source in tests/hosts/*.c; do
-  [ -e "$source" ] && run "hosts/$(basename "$source" .c)" "$BUILD/bin/host_$(basename "$source" .c)"
-done
-
-for script in tests/faults/*.lua; do
-  [ -e "$script" ] && run "faults/$(basename "$script" .lua)" env LD_PRELOAD="$preload" "$LUA" "$script"
-done
-for script in tests/faults/*.sh; do
-  [ -e "$script" ] && run "faults/$(basename "$script" .sh)" sh "$script"
-done
-[ -e tests/examples.sh ] && run examples sh tests/examples.sh
-
-if [ -z "$SAN" ]; then
+# Programs and scripts on this machine.
+native() {
+  # The net must catch a fish, or the rest of a sanitized run proves nothing.
+  [ -z "$SAN" ] || run "canary/$SAN" sh tests/canary.sh
+  programs '' "$BUILD"
+  for source in tests/hosts/*.c; do
+    [ -e "$source" ] && run "hosts/$(basename "$source" .c)" "$BUILD/bin/host_$(basename "$source" .c)"
+  done
+  for script in tests/faults/*.lua; do
+    [ -e "$script" ] &&
+      run "faults/$(basename "$script" .lua)" env LD_PRELOAD="$preload" "$LUA" "$script"
+  done
+  for script in tests/faults/*.sh; do
+    [ -e "$script" ] && run "faults/$(basename "$script" .sh)" sh "$script"
+  done
+  run examples sh tests/examples.sh
+  [ -z "$SAN" ] || return
   for script in tests/build/*.sh; do
     run "build/$(basename "$script" .sh)" sh "$script"
   done
+}
+
+# The module and the scripts under the interpreter.
+spec() {
+  for spec in $(find tests/spec -name '*_spec.lua' | sort); do
+    name=${spec#tests/spec/}
+    if command -v "$BUSTED" > /dev/null; then
+      run "spec/${name%_spec.lua}" env LD_PRELOAD="$preload" "$LUA" "$(command -v "$BUSTED")" \
+        --sort-files -o TAP "$spec"
+    else
+      skip "spec/${name%_spec.lua}" "$BUSTED is not installed"
+    fi
+  done
+}
+
+i386() { programs i386/ "$BUILD/i386"; }
+s390x() { programs s390x/ "$BUILD/s390x" qemu-s390x; }
+aarch64() { programs aarch64/ "$BUILD/aarch64" qemu-aarch64; }
+
+# A G4 has AltiVec, a G3 runs the same programs without.
+ppc_g4() {
+  programs ppc-g4/ "$BUILD/ppc" qemu-ppc -cpu 7447a
+  run ppc-g4/isa sh tests/cross/isa.sh "$BUILD/ppc" powerpc-linux-gnu-objdump
+  run ppc-g4/story sh tests/cross/story.sh "$BUILD/ppc" altivec \
+    qemu-ppc -cpu 7447a -L "$BUILD/ppc/deps/root"
+}
+ppc_g3() {
+  run ppc-g3/kernels qemu-ppc -cpu 750 "$BUILD/ppc/bin/kernels"
+  run ppc-g3/golden qemu-ppc -cpu 750 "$BUILD/ppc/bin/golden"
+  run ppc-g3/story sh tests/cross/story.sh "$BUILD/ppc" portable \
+    qemu-ppc -cpu 750 -L "$BUILD/ppc/deps/root"
+}
+
+if [ "$series" ]; then
+  "$series"
+  echo "$passed $failed $skipped" > "$log/$series.counts"
+  exit
 fi
 
-# --------------------------------------------------------------------------- on other machines
+# ----------------------------------------------------------------- all of them, JOBS at a time
 
+rm -rf "$log"
+mkdir -p "$log"
+wanted='native spec'
 for machine in $CROSS; do
-  folder=$BUILD/$machine
-  if [ ! -e "$folder/liblull.a" ]; then
+  if [ ! -e "$BUILD/$machine/liblull.a" ]; then
     skip "$machine" 'not built: its cross compiler is missing, or the build failed'
-    continue
+  elif [ "$machine" = ppc ]; then
+    wanted="ppc_g4 $wanted ppc_g3"
+  else
+    wanted="$wanted $machine"
   fi
-  case $machine in
-    i386) programs i386/ "$folder" ;;
-    s390x) programs s390x/ "$folder" qemu-s390x ;;
-    aarch64) programs aarch64/ "$folder" qemu-aarch64 ;;
-    ppc)
-      programs ppc-g4/ "$folder" qemu-ppc -cpu 7447a
-      programs ppc-g3/ "$folder" qemu-ppc -cpu 750
-      run ppc/isa sh tests/cross/isa.sh "$folder" powerpc-linux-gnu-objdump
-      run ppc-g4/story sh tests/cross/story.sh "$folder" altivec qemu-ppc -cpu 7447a -L "$folder/deps/root"
-      run ppc-g3/story sh tests/cross/story.sh "$folder" portable qemu-ppc -cpu 750 -L "$folder/deps/root"
-      ;;
-  esac
+done
+for series in $wanted; do echo "$series"; done | xargs -n 1 -P "$JOBS" sh tests/run.sh "$filter"
+for series in $wanted; do
+  if ! read -r p f s < "$log/$series.counts"; then
+    echo "FAIL  $series: did not come to its end"
+    p=0 f=1 s=0
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
 
-[ -z "$failures" ] || printf '\nfailed:%s\n' "$failures"
+[ ! -e "$log/failures" ] || printf '\nfailed: %s\n' "$(sort "$log/failures" | tr '\n' ' ')"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
