@@ -11,9 +11,6 @@ local generate = {}
 
 local clock = core.clock or os.clock
 
--- Evaluated at once while reading a prompt: small enough that an interrupt is soon noticed.
-local PREFILL_TOKENS = 32
-
 local CONTEXT_OPTIONS = {"threads", "kv", "cpu", "length", "batch"}
 local CHAIN_OPTIONS = {"temperature", "top_k", "top_p", "min_p"}
 
@@ -133,7 +130,9 @@ local function open_text(model, ids, given, facts)
   return setmetatable({
     context = context, seq = seq, given = given, facts = facts, strategy = strategy,
     draw = sampling.draws(seq, {seed = given.seed, stream = given.stream}),
-    length = info.length, vocab_size = model:vocab_size(), bos = model:bos(),
+    length = info.length,
+    batch = info.batch, -- one pass at a time, so that an interrupt is soon noticed
+    vocab_size = model:vocab_size(), bos = model:bos(),
     eos = not strategy.ignore_eos and model:eos() or nil,
     chosen = nil, -- the id that is told and not yet part of the sequence
   }, Text)
@@ -172,7 +171,7 @@ function Text:evaluate()
   end
   local start = clock()
   while seq:pending() > 0 do
-    ok, message, code = self.context:step {max_tokens = PREFILL_TOKENS}
+    ok, message, code = self.context:step {max_tokens = self.batch}
     if not ok then
       return self:fail(message, code)
     end
@@ -201,7 +200,8 @@ function Text:next_id()
     if message ~= nil then
       return self:fail(message, code)
     end
-    error("the sampler chose no token: " .. tostring(self.strategy) .. " returned nil", 0)
+    error("the sampler chose no token: " .. sampling.describe(self.strategy) .. " returned nil",
+      0)
   elseif type(id) ~= "number" or id % 1 ~= 0 or id < 0 or id >= self.vocab_size then
     error("the sampler chose " .. options.show(id) .. ", which is no token id in 0.."
       .. self.vocab_size - 1, 0)
@@ -249,7 +249,7 @@ local function prepare(model, prompt, given, where)
   end
   local facts = {
     tokens = 0, prompt_tokens = #ids, seed = checked.seed, seconds = 0, prompt_seconds = 0,
-    sampler = tostring(checked.strategy.name == "function" and "function" or checked.strategy),
+    sampler = sampling.describe(checked.strategy),
   }
   return checked, ids, facts
 end

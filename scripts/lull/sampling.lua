@@ -28,6 +28,15 @@ local sampling = {}
 
 -------------------------------------------------------------------------------- strategies
 
+--- A strategy as text: `top_k(40)`, or the name its author gave it.
+function sampling.describe(strategy)
+  local metatable = getmetatable(strategy)
+  if type(metatable) == "table" and metatable.__tostring then
+    return tostring(strategy)
+  end
+  return tostring(strategy.name or "strategy")
+end
+
 local function describe(strategy)
   local arguments = {}
   for i, key in ipairs(strategy.shown or {}) do
@@ -106,6 +115,10 @@ end
 local Draw = {}
 Draw.__index = Draw
 
+local function new_draw(seed, stream, seq)
+  return setmetatable({seed = seed, stream = stream, seq = seq, attempts = {}, last = -1}, Draw)
+end
+
 function Draw:__call(purpose)
   local position = #self.seq
   if position > self.last then
@@ -141,6 +154,16 @@ sampling.STREAM = {
   default = 0,
 }
 
+--- The same numbers for a fork of the sequence; or, given a stream, numbers of its own.
+function Draw:fork(seq, stream)
+  local forked = new_draw(self.seed, stream or self.stream, seq)
+  for position, attempt in pairs(self.attempts) do
+    forked.attempts[position] = attempt
+  end
+  forked.last = self.last
+  return forked
+end
+
 --- The random numbers of one text: `draw = draws(seq, {seed =, stream =})`, then `draw()` to
 -- choose a token, or `draw("dice")` for something else at the same position.
 -- @param given seed, and stream: which of the texts that share the seed
@@ -151,9 +174,7 @@ function sampling.draws(seq, given)
   if checked.seed == nil then
     error("bad options to 'draws' (seed is needed)", 2)
   end
-  return setmetatable({
-    seed = checked.seed, stream = checked.stream, seq = seq, attempts = {}, last = -1,
-  }, Draw)
+  return new_draw(checked.seed, checked.stream, seq)
 end
 
 -------------------------------------------------------------------------------- single stages
@@ -243,8 +264,7 @@ end
 local Chain = {__tostring = function(chain)
   local names = {}
   for i, stage in ipairs(chain) do
-    names[i] = getmetatable(stage) and getmetatable(stage).__tostring and tostring(stage)
-      or tostring(stage.name or "strategy")
+    names[i] = sampling.describe(stage)
   end
   return table.concat(names, " -> ")
 end}

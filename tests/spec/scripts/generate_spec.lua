@@ -404,6 +404,9 @@ describe("a sampler", function()
       assert.is_truthy(message:find("the sampler chose", 1, true), message)
     end
     assert.has_error(function() model:generate(PROMPT, {sampler = function() end}) end)
+    local mute = {name = "mute", apply = function() end}
+    local _, message = pcall(model.generate, model, PROMPT, {sampler = mute})
+    assert.are.equal("the sampler chose no token: mute returned nil", message)
   end)
 
   it("can give up with a message and a code", function()
