@@ -1,5 +1,5 @@
-/* host.c - a C program that hosts Lua, as a game or an editor does: it opens a state, gives a script
- * what it needs, calls a function of it and stays in charge when the script fails.
+/* host.c - a C program that hosts Lua, as a game or an editor does: it opens a state, runs a
+ * script, calls a function of it and stays in charge when the script fails.
  *
  *   cc host.c $(pkg-config --cflags --libs lua5.1) -Wl,-E -o host
  *   ./host hero.lua lullaby.bin Lily

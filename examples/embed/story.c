@@ -17,8 +17,8 @@ static int failed(const char *what, const lull_error *error)
 }
 
 /* The usual chain, on a copy of the logits: the 40 likeliest, then chance. */
-static lull_status choose(const lull_sequence *seq, float *work, size_t vocab, uint64_t seed, int32_t *id,
-                          lull_error *error)
+static lull_status choose(const lull_sequence *seq, float *work, size_t vocab, uint64_t seed,
+                          int32_t *id, lull_error *error)
 {
     const float *logits;
     double u = lull_random(seed, 0, (uint32_t)lull_sequence_length(seq), 0, 0);
@@ -46,9 +46,9 @@ static int tell(const lull_model *model, lull_context *context, const char *prom
     work = malloc(vocab * sizeof *work);
     if (work == NULL) return EXIT_FAILURE;
 
-    if (lull_encode(model, prompt, strlen(prompt), LULL_ENCODE_START, ids, MAX_PROMPT, &n, &error) ||
-        lull_sequence_open(&seq, context, &error) ||
-        lull_sequence_feed(seq, ids, n, 0, &error)) {
+    if (lull_encode(model, prompt, strlen(prompt), LULL_ENCODE_START, ids, MAX_PROMPT, &n,
+                    &error) ||
+        lull_sequence_open(&seq, context, &error) || lull_sequence_feed(seq, ids, n, 0, &error)) {
         failed("prompt", &error);
         goto done;
     }

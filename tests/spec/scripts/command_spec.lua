@@ -245,7 +245,8 @@ describe("lull tell", function()
       .. [[ assert(("%.1f"):format(0.5) == "0,5")' scripts/bin/lull ]]
     local code, out, err = shell("mkdir " .. folder .. "; trap 'rm -r " .. folder .. "' EXIT; "
       .. "LD_PRELOAD= localedef -i de_DE -f UTF-8 " .. folder .. "/de_DE.UTF-8 || exit 77; "
-      .. "export LOCPATH=" .. folder .. " LULL_BUILD=" .. helper.quote(helper.build) .. "; set -e; "
+      .. "export LOCPATH=" .. folder .. " LULL_BUILD=" .. helper.quote(helper.build)
+      .. "; set -e; "
       .. lua .. STORY .. " --temperature 0.7 --top-p 0.9 --stats; "
       .. lua .. "bench --json -n 4 --prompt-tokens 4 --runs 1; "
       .. lua .. "inspect; " .. lua .. "tell --top-p 1.5")
