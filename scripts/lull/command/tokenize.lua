@@ -9,7 +9,7 @@ local EPILOG = [[
 Examples:
   lull tokenize lullaby "Once upon a time"
   lull tokenize lullaby -f story.txt --ids
-  lull tokenize lullaby --decode "1 316 490 326 274"
+  lull tokenize lullaby --decode "1 423 431 261 399"
   echo "One day" | lull tokenize lullaby - --json]]
 
 function tokenize.define(parser)
