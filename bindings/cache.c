@@ -36,8 +36,7 @@ static pthread_mutex_t cache_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cache_loaded = PTHREAD_COND_INITIALIZER;
 static lull_shared *cache_list;
 
-/* -----------------------------------------------------------------------------------------
- * keys */
+/* ------------------------------------------------------------------------------------- keys */
 
 static int file_key_get(const char *path, file_key *key)
 {
@@ -86,8 +85,7 @@ static int cache_key_get(const char *path, const lull_load_options *options, cac
     return beside_key_get(path, &key->tokenizer);
 }
 
-/* ---------------------------------------------------------------------------------- under
- * mutex */
+/* ------------------------------------------------------------------------------ under mutex */
 
 static lull_shared *list_find(const cache_key *key)
 {
@@ -120,8 +118,7 @@ static lull_shared *drop_user(lull_shared *s)
     return s;
 }
 
-/* --------------------------------------------------------------------------------------
- * loading */
+/* ---------------------------------------------------------------------------------- loading */
 
 static void destroy(lull_shared *s)
 {
@@ -231,7 +228,7 @@ lull_status lull_shared_load(lull_shared **out, const char *path, const lull_loa
                     lull_shared_release(s);
                 return status;
             }
-            share = 0; /* the other thread failed; its reason may have been its own (limits) */
+            /* The other thread failed, maybe for limits of its own: load apart. */
         } else {
             mine->loading = 1;
             list_add(mine);

@@ -6,8 +6,7 @@
 
 enum { SHOWN_BYTES = 40, NAME_BYTES = 24 }; /* of a found string; longest option name + 1 */
 
-/* ------------------------------------------------------------------------------------- objects
- */
+/* ---------------------------------------------------------------------------------- objects */
 
 void lull_kind_register(lua_State *L, const lull_kind *kind, const luaL_Reg *methods,
                         const luaL_Reg *metamethods)
@@ -73,25 +72,33 @@ void *lull_object_check(lua_State *L, int arg, const lull_kind *kind)
     return object;
 }
 
-/* -------------------------------------------------------------------------------------- errors
- */
+/* ----------------------------------------------------------------------------------- errors */
+
+/* v as a message shows it, in every locale: integers in full, "nan" whatever its sign. */
+static void write_number(char text[32], double v)
+{
+    char *comma;
+    if (v != v)
+        memcpy(text, "nan", 4);
+    else if (v >= -1e16 && v <= 1e16 && (double)(int64_t)v == v)
+        snprintf(text, 32, "%.0f", v);
+    else
+        snprintf(text, 32, "%.14g", v);
+    comma = strchr(text, ',');
+    if (comma != NULL) *comma = '.';
+}
 
 /* Push what was found at index, for a message: a number's value, a string's start, else the
  * type. */
 static const char *push_found(lua_State *L, int index)
 {
-    char text[64];
+    char text[32];
     switch (lua_type(L, index)) {
     case LUA_TNONE: lua_pushliteral(L, "no value"); break;
-    case LUA_TNUMBER: {
-        double v = (double)lua_tonumber(L, index);
-        if (v != v)
-            strcpy(text, "nan"); /* printf may say -nan */
-        else
-            snprintf(text, sizeof text, "%.17g", v);
+    case LUA_TNUMBER:
+        write_number(text, (double)lua_tonumber(L, index));
         lua_pushstring(L, text);
         break;
-    }
     case LUA_TSTRING: {
         size_t n;
         const char *s = lua_tolstring(L, index, &n);
@@ -121,8 +128,10 @@ int lull_type_error(lua_State *L, int arg, int index, const char *name, const ch
 static void range_error(lua_State *L, int arg, int index, const char *name, const char *what,
                         double low, double high)
 {
-    char expected[96];
-    snprintf(expected, sizeof expected, "%s in %.17g..%.17g", what, low, high);
+    char expected[96], from[32], to[32];
+    write_number(from, low);
+    write_number(to, high);
+    snprintf(expected, sizeof expected, "%s in %s..%s", what, from, to);
     lull_type_error(L, arg, index, name, expected);
 }
 
@@ -141,8 +150,7 @@ void lull_nudge(lua_State *L, uint64_t bytes)
     lua_gc(L, LUA_GCSTEP, (int)(kib < most ? kib : most));
 }
 
-/* ----------------------------------------------------------------------------------- arguments
- */
+/* -------------------------------------------------------------------------------- arguments */
 
 double lull_need_integer(lua_State *L, int arg, int index, const char *name, double low,
                          double high)
@@ -227,8 +235,7 @@ const int32_t *lull_check_ids(lua_State *L, int arg, int32_t vocab, int32_t *one
     return ids;
 }
 
-/* ------------------------------------------------------------------------------- option tables
- */
+/* ---------------------------------------------------------------------------- option tables */
 
 /* How many letters must change, come or go to make b of a (Levenshtein). */
 static int distance(const char *a, const char *b)

@@ -14,8 +14,7 @@ lull_lua_context *lull_open_context(lua_State *L, int arg)
     return c;
 }
 
-/* --------------------------------------------------------------------------------------
- * opening */
+/* ---------------------------------------------------------------------------------- opening */
 
 static void read_options(lua_State *L, int arg, lull_lua_model *m, lull_context_options *o)
 {
@@ -66,8 +65,7 @@ int lull_lua_context_new(lua_State *L)
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------- methods
- */
+/* ---------------------------------------------------------------------------------- methods */
 
 /* context:step{max_tokens = N} -> tokens that remain queued */
 static int context_step(lua_State *L)

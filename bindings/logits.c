@@ -13,8 +13,7 @@
 
 static const double most_float = FLT_MAX;
 
-/* ------------------------------------------------------------------------------------ the view
- */
+/* --------------------------------------------------------------------------------- the view */
 
 static lull_lua_logits *check_logits(lua_State *L, int arg)
 {
@@ -191,8 +190,7 @@ static int logits_size(lua_State *L)
     return 1;
 }
 
-/* ------------------------------------------------------------------------------- single values
- */
+/* ---------------------------------------------------------------------------- single values */
 
 /* Values a script may store: finite in float32, or -inf (banned). */
 static float check_value(lua_State *L, int arg)
@@ -262,8 +260,7 @@ static int logits_allow(lua_State *L)
     return itself(L);
 }
 
-/* --------------------------------------------------------------------------- the whole vector
- */
+/* ------------------------------------------------------------------------- the whole vector */
 
 static int logits_scale(lua_State *L)
 {
@@ -341,11 +338,12 @@ static int logits_penalize(lua_State *L)
 {
     static const char *const names[] = {"last", "repetition", "frequency", "presence", NULL};
     lull_lua_logits *v = open_logits(L);
-    lull_lua_sequence *s = lull_open_sequence(L, 2);
+    lull_lua_sequence *s;
     const int32_t *tokens;
     int32_t *counts;
     size_t i, n, length;
     double last, repetition, frequency, presence;
+    lull_open_sequence(L, 2);
     lua_settop(L, 3);
     lull_options_check(L, 3, names);
     last = lull_option_integer(L, 3, "last", 0, 9007199254740992.0, 2147483647.0);
@@ -373,8 +371,7 @@ static int logits_penalize(lua_State *L)
     return itself(L);
 }
 
-/* --------------------------------------------------------------------------------- candidates
- */
+/* ------------------------------------------------------------------------------- candidates */
 
 /* What candidates() iterates over: a snapshot, so that the loop may change, step or close
  * anything. */
@@ -427,8 +424,7 @@ static int logits_candidates(lua_State *L)
     return 1;
 }
 
-/* ---------------------------------------------------------------------------------- choosing
- */
+/* --------------------------------------------------------------------------------- choosing */
 
 /* logits:argmax() -> id, or nil when everything is banned */
 static int logits_argmax(lua_State *L)
@@ -445,11 +441,12 @@ static int logits_argmax(lua_State *L)
 /* logits:sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =}) -> id */
 static int logits_sample(lua_State *L)
 {
-    lull_lua_logits *v = open_view(L);
+    lull_lua_logits *v;
     lull_status status;
     lull_error error;
     int32_t id;
     double u;
+    open_view(L);
     if (lua_type(L, 2) == LUA_TNUMBER) {
         u = (double)lua_tonumber(L, 2);
         if (!(u >= 0 && u < 1)) lull_type_error(L, 2, 2, NULL, "a number in 0 <= u < 1");

@@ -8,8 +8,7 @@ static const char *const precisions[] = {"stored", "f32", "q8", "q4", NULL};
 static const char *const byte_orders[] = {"any", "little", "big", NULL};
 static const double two53 = 9007199254740992.0;
 
-/* --------------------------------------------------------------------------------------
- * loading */
+/* ---------------------------------------------------------------------------------- loading */
 
 /* Strings stay on the Lua stack: the options point to them. */
 static void read_load_options(lua_State *L, int arg, lull_load_options *o, int *share)
@@ -65,8 +64,7 @@ int lull_lua_load(lua_State *L)
     return 1;
 }
 
-/* --------------------------------------------------------------------------------------- facts
- */
+/* ------------------------------------------------------------------------------------ facts */
 
 static void set_count(lua_State *L, const char *name, uint64_t v)
 {
@@ -159,8 +157,7 @@ int lull_lua_quantize(lua_State *L)
     return 1;
 }
 
-/* ---------------------------------------------------------------------------------------- text
- */
+/* ------------------------------------------------------------------------------------- text */
 
 int32_t *lull_encode_argument(lua_State *L, int arg, unsigned flags, lull_owner_model owner,
                               int owner_arg, size_t *n, lull_error *error)
@@ -255,8 +252,7 @@ static int model_piece(lua_State *L)
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------- methods
- */
+/* ---------------------------------------------------------------------------------- methods */
 
 static int model_info(lua_State *L)
 {

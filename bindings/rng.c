@@ -14,8 +14,7 @@
 static const double two53 = 9007199254740992.0;
 static const double most_position = 4294967295.0, most_16_bits = 65535.0;
 
-/* ------------------------------------------------------------------------------------
- * arguments */
+/* -------------------------------------------------------------------------------- arguments */
 
 static int parse_hex(const char *s, size_t n, uint64_t *out)
 {
@@ -48,7 +47,7 @@ static void push_hex(lua_State *L, uint64_t v)
 
 static uint64_t need_seed(lua_State *L, int arg, int index, const char *name)
 {
-    uint64_t v;
+    uint64_t v = 0;
     if (lua_type(L, index) == LUA_TSTRING) {
         size_t n;
         const char *s = lua_tolstring(L, index, &n);
@@ -62,7 +61,7 @@ static uint64_t need_seed(lua_State *L, int arg, int index, const char *name)
 
 static uint64_t need_stream(lua_State *L, int arg, int index, const char *name)
 {
-    uint64_t v;
+    uint64_t v = 0;
     size_t n;
     const char *s;
     if (lua_type(L, index) != LUA_TSTRING) {
@@ -112,9 +111,12 @@ double lull_draw_from_options(lua_State *L, int arg)
     has_rng = lull_option_push(L, arg, "rng");
     if (has_rng) {
         lull_lua_rng *rng = lull_object_test(L, lua_gettop(L), &lull_rng_kind);
-        if (rng == NULL) lull_type_error(L, arg, lua_gettop(L), "rng", "a lull.rng");
-        seed = rng->seed;
-        stream = rng->stream;
+        if (rng != NULL) {
+            seed = rng->seed;
+            stream = rng->stream;
+        } else {
+            lull_type_error(L, arg, lua_gettop(L), "rng", "a lull.rng");
+        }
         lua_pop(L, 1);
     }
     has_seed = lull_option_push(L, arg, "seed");
@@ -142,8 +144,7 @@ double lull_draw_from_options(lua_State *L, int arg)
     return lull_random(seed, stream, position, purpose, attempt);
 }
 
-/* ------------------------------------------------------------------------------------
- * functions */
+/* -------------------------------------------------------------------------------- functions */
 
 int lull_lua_random(lua_State *L)
 {
@@ -177,8 +178,7 @@ int lull_lua_rng_new(lua_State *L)
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------------
- * rng */
+/* -------------------------------------------------------------------------------------- rng */
 
 static lull_lua_rng *check_rng(lua_State *L)
 {
@@ -232,8 +232,7 @@ void lull_register_rng(lua_State *L)
     lull_kind_register(L, &lull_rng_kind, methods, metamethods);
 }
 
-/* ---------------------------------------------------------------- the generator state of
- * llama2.c */
+/* ---------------------------------------------------------- the generator state of llama2.c */
 
 static uint64_t check_llama2c_seed(lua_State *L, int arg)
 {

@@ -26,8 +26,7 @@ static lull_sequence *handle_of(lua_State *L)
     return lull_open_sequence(L, 1)->handle;
 }
 
-/* --------------------------------------------------------------------------------------
- * opening */
+/* ---------------------------------------------------------------------------------- opening */
 
 /* Push an object without a handle, bound to the context on top of the stack, which is popped.
  */
@@ -99,8 +98,7 @@ static int sequence_fork(lua_State *L)
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------- feeding
- */
+/* ---------------------------------------------------------------------------------- feeding */
 
 /* The text, id or list at argument 2 as ids; text that opens a sequence starts with BOS.
  * NULL where encoding failed. */
@@ -170,8 +168,7 @@ static int sequence_score(lua_State *L)
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------- history
- */
+/* ---------------------------------------------------------------------------------- history */
 
 /* Arguments i and j, by default the whole, as the range first .. first + count - 1 from 0. */
 static size_t range_arguments(lua_State *L, size_t length, size_t *first)
@@ -270,8 +267,7 @@ static int sequence_pending(lua_State *L)
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------- objects
- */
+/* ---------------------------------------------------------------------------------- objects */
 
 static int sequence_context(lua_State *L)
 {

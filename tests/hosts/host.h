@@ -75,11 +75,13 @@ static inline char *host_try(lua_State *L, const char *code)
 {
     const char *text;
     char *copy;
+    size_t n = 0;
     if (luaL_loadstring(L, code) != 0 || lua_pcall(L, 0, 1, 0) != 0) return NULL;
-    text = lua_tostring(L, -1);
-    copy = malloc(strlen(text != NULL ? text : "") + 1);
+    text = lua_tolstring(L, -1, &n);
+    copy = malloc(n + 1);
     if (copy == NULL) host_fail("host", "out of memory");
-    strcpy(copy, text != NULL ? text : "");
+    if (n > 0) memcpy(copy, text, n);
+    copy[n] = '\0';
     lua_pop(L, 1);
     return copy;
 }

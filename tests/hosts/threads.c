@@ -9,16 +9,26 @@
 
 static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t start_now = PTHREAD_COND_INITIALIZER;
-static int waiting;
+static int arrived, met;
+static size_t held;
 
-/* All threads go on together. */
-static void gather(int round)
+/* All threads go on together, told how many bytes the process holds at this moment. */
+static size_t gather(void)
 {
+    size_t bytes;
+    int meeting;
     pthread_mutex_lock(&start_mutex);
-    waiting++;
-    pthread_cond_broadcast(&start_now);
-    while (waiting < THREADS * (round + 1)) pthread_cond_wait(&start_now, &start_mutex);
+    meeting = met;
+    if (++arrived == THREADS) {
+        held = host_bytes();
+        arrived = 0;
+        met++;
+        pthread_cond_broadcast(&start_now);
+    }
+    while (met == meeting) pthread_cond_wait(&start_now, &start_mutex);
+    bytes = held; /* stays until all are here again */
     pthread_mutex_unlock(&start_mutex);
+    return bytes;
 }
 
 static const char churn[] =
@@ -39,7 +49,15 @@ static void *teller(void *user)
     int round;
     for (round = 0; round < ROUNDS; round++) {
         lua_State *L = host_open();
-        gather(round);
+        size_t before, after;
+        host_do(L, "core = require 'lull.core'");
+        before = gather();
+        host_do(L, "model = assert(core.load('" MODEL "'))");
+        after = gather();
+        /* A copy has 1.6 MB. */
+        host_expect(after <= before + 2500000, "one copy of the model for all threads");
+        host_expect(after == 0 || after >= before + 1000000, "the model to be counted at all");
+        gather();
         free(*text);
         *text = host_run(L, HOST_STORY);
         host_do(L, churn);
@@ -48,13 +66,17 @@ static void *teller(void *user)
     return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     pthread_t threads[THREADS];
     char *text[THREADS] = {NULL};
-    lua_State *L = host_open();
-    char *expected = host_run(L, HOST_STORY);
+    lua_State *L;
+    char *expected;
     int i;
+    (void)argc;
+    host_count_exactly(argv);
+    L = host_open();
+    expected = host_run(L, HOST_STORY);
     lua_close(L);
     for (i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, teller, &text[i]) != 0)

@@ -58,8 +58,8 @@ describe("the collector", function()
   end
 
   it("keeps up with contexts and models that are dropped unclosed", function()
-    if not memory() then
-      pending("no /proc/self/statm here")
+    if not memory() or (os.getenv("SAN") or "") ~= "" then
+      pending("what a process holds is not known here (no /proc/self/statm, or a sanitizer)")
       return
     end
     local model = common.tiny_model({vocab = 2000, seq = 512})
