@@ -4,7 +4,7 @@
  * AltiVec multiplies floats only as a * b + c, so a product alone is a * b + (-0.0): adding +0.0
  * would turn a result of -0.0 into +0.0.  vec_ld ignores the low four bits of an address: all that
  * is loaded here is 16-byte aligned by contract. */
-#include "layers.h"
+#include "lanes.h"
 
 /* Apple's compiler knows the vector words itself and must not see the header. */
 #if !(defined(__APPLE_CC__) && defined(__APPLE_ALTIVEC__))
@@ -45,6 +45,82 @@ static ALWAYS_INLINE floats minus_zero(void)
     const words ones = vec_splat_u32(-1);
     return (floats)vec_sl(ones, ones); /* 1 << 31 */
 }
+
+/* ---- 16 floats, for attention (layers.h) */
+
+typedef struct sixteen {
+    floats a, b, c, d;
+} sixteen;
+
+static ALWAYS_INLINE sixteen sixteen_zero(void)
+{
+    sixteen s;
+    s.a = s.b = s.c = s.d = (floats)vec_splat_u32(0);
+    return s;
+}
+
+static ALWAYS_INLINE sixteen sixteen_load(const float *p)
+{
+    sixteen s;
+    s.a = vec_ld(0, p);
+    s.b = vec_ld(16, p);
+    s.c = vec_ld(32, p);
+    s.d = vec_ld(48, p);
+    return s;
+}
+
+static ALWAYS_INLINE void sixteen_store(float *p, sixteen s)
+{
+    vec_st(s.a, 0, p);
+    vec_st(s.b, 16, p);
+    vec_st(s.c, 32, p);
+    vec_st(s.d, 48, p);
+}
+
+/* Elements i..i+15 of K or V at p. */
+static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, const int bf16)
+{
+    if (bf16) { /* the upper halves of floats */
+        const unsigned short *half = (const unsigned short *)(const void *)p + i;
+        const halves low = vec_ld(0, half), high = vec_ld(16, half), zero = vec_splat_u16(0);
+        sixteen s;
+        s.a = (floats)vec_mergeh(low, zero);
+        s.b = (floats)vec_mergel(low, zero);
+        s.c = (floats)vec_mergeh(high, zero);
+        s.d = (floats)vec_mergel(high, zero);
+        return s;
+    }
+    return sixteen_load((const float *)(const void *)p + i);
+}
+
+static ALWAYS_INLINE sixteen sixteen_add(sixteen a, sixteen b)
+{
+    a.a = vec_add(a.a, b.a);
+    a.b = vec_add(a.b, b.b);
+    a.c = vec_add(a.c, b.c);
+    a.d = vec_add(a.d, b.d);
+    return a;
+}
+
+static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
+{
+    const floats there = vec_lde(0, p); /* in the lane that its address says */
+    const floats v = (floats)SPLAT(vec_perm(there, there, vec_lvsl(0, p)), 0);
+    const floats none = minus_zero();
+    a.a = vec_madd(a.a, v, none);
+    a.b = vec_madd(a.b, v, none);
+    a.c = vec_madd(a.c, v, none);
+    a.d = vec_madd(a.d, v, none);
+    return a;
+}
+
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i,
+                                           const int bf16, const float *w)
+{
+    return sixteen_add(a, sixteen_times(sixteen_kv(p, i, bf16), w));
+}
+
+#include "layers.h"
 
 /* ---- float32 weights */
 

@@ -1,7 +1,81 @@
 /* avx2.c - AVX2 and FMA: a block's 16 rows are the lanes of two registers. */
-#include "layers.h"
+#include "lanes.h"
 
 #include <immintrin.h>
+
+/* ---- 16 floats, for attention (layers.h) */
+
+typedef struct sixteen {
+    __m256 low, high;
+} sixteen;
+
+static ALWAYS_INLINE __m256 load_floats(const unsigned char *p)
+{
+    return _mm256_load_ps((const float *)(const void *)p);
+}
+
+/* 8 bf16 numbers. */
+static ALWAYS_INLINE __m256 from_bf16(const unsigned char *p)
+{
+    const __m128i half = _mm_load_si128((const __m128i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
+static ALWAYS_INLINE sixteen sixteen_zero(void)
+{
+    sixteen s;
+    s.low = s.high = _mm256_setzero_ps();
+    return s;
+}
+
+static ALWAYS_INLINE sixteen sixteen_load(const float *p)
+{
+    sixteen s;
+    s.low = _mm256_load_ps(p);
+    s.high = _mm256_load_ps(p + 8);
+    return s;
+}
+
+static ALWAYS_INLINE void sixteen_store(float *p, sixteen s)
+{
+    _mm256_store_ps(p, s.low);
+    _mm256_store_ps(p + 8, s.high);
+}
+
+/* Elements i..i+15 of K or V at p. */
+static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, const int bf16)
+{
+    sixteen s;
+    p += (size_t)i * (bf16 ? 2 : 4);
+    s.low = bf16 ? from_bf16(p) : load_floats(p);
+    s.high = bf16 ? from_bf16(p + 16) : load_floats(p + 32);
+    return s;
+}
+
+static ALWAYS_INLINE sixteen sixteen_add(sixteen a, sixteen b)
+{
+    a.low = _mm256_add_ps(a.low, b.low);
+    a.high = _mm256_add_ps(a.high, b.high);
+    return a;
+}
+
+static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
+{
+    const __m256 v = _mm256_broadcast_ss(p);
+    a.low = _mm256_mul_ps(a.low, v);
+    a.high = _mm256_mul_ps(a.high, v);
+    return a;
+}
+
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i,
+                                           const int bf16, const float *w)
+{
+    return sixteen_add(a, sixteen_times(sixteen_kv(p, i, bf16), w));
+}
+
+#include "layers.h"
+
+/* ---- linear layers */
 
 #define STREAMS 4
 #define AHEAD 1024 /* bytes prefetched ahead in each stream */
@@ -46,10 +120,7 @@ static ALWAYS_INLINE __m256 group_scales(const unsigned char *block, int32_t g, 
                                          const int bf16)
 {
     const size_t i = (size_t)g * 2 + (size_t)half;
-    __m128i eight;
-    if (!bf16) return _mm256_load_ps((const float *)(const void *)(block + i * 32));
-    eight = _mm_load_si128((const __m128i *)(const void *)(block + i * 16));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(eight), 16));
+    return bf16 ? from_bf16(block + i * 16) : load_floats(block + i * 32);
 }
 
 /* dot + the products of 8 rows with four columns v.  vpmaddubsw adds two u8 x s8 products in 16 bits

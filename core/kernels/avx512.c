@@ -1,7 +1,58 @@
 /* avx512.c - AVX-512 with VNNI: a block's 16 rows are the 16 lanes of one register. */
-#include "layers.h"
+#include "lanes.h"
 
 #include <immintrin.h>
+
+/* ---- 16 floats, for attention (layers.h) */
+
+typedef __m512 sixteen;
+
+static ALWAYS_INLINE sixteen sixteen_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+static ALWAYS_INLINE sixteen sixteen_load(const float *p)
+{
+    return _mm512_load_ps(p);
+}
+
+static ALWAYS_INLINE void sixteen_store(float *p, sixteen s)
+{
+    _mm512_store_ps(p, s);
+}
+
+static ALWAYS_INLINE sixteen from_bf16(const unsigned char *p)
+{
+    const __m256i half = _mm256_load_si256((const __m256i *)(const void *)p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+/* Elements i..i+15 of K or V at p. */
+static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, const int bf16)
+{
+    return bf16 ? from_bf16(p + 2 * (size_t)i) : _mm512_load_ps(p + 4 * (size_t)i);
+}
+
+static ALWAYS_INLINE sixteen sixteen_add(sixteen a, sixteen b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
+{
+    return _mm512_mul_ps(a, _mm512_set1_ps(*p));
+}
+
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i,
+                                           const int bf16, const float *w)
+{
+    return sixteen_add(a, sixteen_times(sixteen_kv(p, i, bf16), w));
+}
+
+#include "layers.h"
+
+/* ---- linear layers */
 
 #define STREAMS 4
 #define AHEAD 1024 /* bytes prefetched ahead in each stream */
@@ -35,10 +86,7 @@ static ALWAYS_INLINE void panel_f32(float *y, size_t y_step, const lull_matrix *
 /* The 16 scales of group g in the head of a block. */
 static ALWAYS_INLINE __m512 group_scales(const unsigned char *block, int32_t g, const int bf16)
 {
-    __m256i half;
-    if (!bf16) return _mm512_load_ps(block + (size_t)g * 64);
-    half = _mm256_load_si256((const __m256i *)(const void *)(block + (size_t)g * 32));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+    return bf16 ? from_bf16(block + (size_t)g * 32) : _mm512_load_ps(block + (size_t)g * 64);
 }
 
 static ALWAYS_INLINE __m512i four_columns(const int8_t *q)

@@ -1,21 +1,21 @@
-/* layers.h - the kernels between the linear layers, in plain C.
+/* layers.h - the kernels between the linear layers.
  *
  * Every instruction set's file includes this text and compiles it with its own flags, so that there
- * is one source, one order of operations, and vector code for each.  Loops go over 16 lanes at a
- * time, which compilers turn into whole registers; all sums follow the order kernels.h lays down. */
+ * is one source, one order of operations, and vector code for each; all sums follow the order
+ * kernels.h lays down.  Most of it is plain C whose loops over 16 lanes compilers turn into whole
+ * registers.  For attention an including file defines first what 16 floats are to it:
+ *   sixteen               the type
+ *   sixteen_zero()        all +0
+ *   sixteen_load(p)       16 floats at p, aligned to 64 bytes; sixteen_store(p, s) puts them back
+ *   sixteen_add(a, b)     a + b; sixteen_times(a, p) is a * *p
+ *   sixteen_weigh(a, p, i, bf16, w)
+ *                         a + *w * elements i..i+15 of K or V at p, a product rounded and a sum
+ *                         rounded; i is a multiple of 16 */
 #ifndef LULL_KERNELS_LAYERS_H
 #define LULL_KERNELS_LAYERS_H
 
 #include "expf.h"
-#include "tables.h"
-
-#if defined(__GNUC__)
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#else
-#define ALWAYS_INLINE inline
-#endif
-
-#define LANES LULL_LANES
+#include "lanes.h"
 
 /* i + 8, i + 4, i + 2, i + 1: one number from 16 lanes. */
 static ALWAYS_INLINE float fold(float *lane)
@@ -157,49 +157,39 @@ static ALWAYS_INLINE quantized token_of(const lull_activations *x, int32_t token
 #define POSITIONS 16 /* in a KV block */
 #define TILE 256     /* columns of the output summed at a time */
 
-/* Element i of K or V. */
-static ALWAYS_INLINE float element(const unsigned char *from, size_t i, int bf16)
+/* Four lanes of the dot products of query and 16 positions, folded: lane, lane + 8, lane + 4 and
+ * lane + 12.  k (head_dim, 16): a register holds one element of several positions. */
+static ALWAYS_INLINE sixteen four_lanes(const float *query, const unsigned char *k, int32_t lane,
+                                        int32_t head_dim, int bf16)
 {
-    if (bf16) return lull_bits_float((uint32_t)((const uint16_t *)(const void *)from)[i] << 16);
-    return ((const float *)(const void *)from)[i];
-}
+    sixteen s0 = sixteen_zero(), s4 = s0, s8 = s0, s12 = s0;
+    int32_t d;
 
-/* sum[t] = what lane `lane` of the dot product of query and each of 16 positions comes to; k
- * (head_dim, 16).  A vector register holds positions here, not lanes. */
-static ALWAYS_INLINE void one_lane(float *sum, const float *query, const unsigned char *k,
-                                   int32_t lane, int32_t head_dim, int bf16)
-{
-    int32_t d, t;
-    for (t = 0; t < POSITIONS; t++) sum[t] = 0.0f;
-    for (d = lane; d < head_dim; d += LANES)
-        for (t = 0; t < POSITIONS; t++)
-            sum[t] += query[d] * element(k, (size_t)d * POSITIONS + (size_t)t, bf16);
-}
-
-/* The fold of lanes i, i + 8, i + 4, i + 12 for 16 positions. */
-static ALWAYS_INLINE void four_lanes(float *sum, const float *query, const unsigned char *k,
-                                     int32_t lane, int32_t head_dim, int bf16)
-{
-    float a[POSITIONS], b[POSITIONS], c[POSITIONS], d[POSITIONS];
-    int32_t t;
-    one_lane(a, query, k, lane, head_dim, bf16);
-    one_lane(b, query, k, lane + 8, head_dim, bf16);
-    one_lane(c, query, k, lane + 4, head_dim, bf16);
-    one_lane(d, query, k, lane + 12, head_dim, bf16);
-    for (t = 0; t < POSITIONS; t++) sum[t] = (a[t] + b[t]) + (c[t] + d[t]);
+#define ADD(sum, d) sum = sixteen_weigh(sum, k, (d) * LANES, bf16, query + (d))
+    for (d = lane; d + 12 < head_dim; d += LANES) {
+        ADD(s0, d);
+        ADD(s4, d + 4);
+        ADD(s8, d + 8);
+        ADD(s12, d + 12);
+    }
+    if (d < head_dim) ADD(s0, d);
+    if (d + 4 < head_dim) ADD(s4, d + 4);
+    if (d + 8 < head_dim) ADD(s8, d + 8);
+#undef ADD
+    return sixteen_add(sixteen_add(s0, s8), sixteen_add(s4, s12));
 }
 
 /* scores[t] = (query . k[t]) * scale for the 16 positions of a block. */
 static ALWAYS_INLINE void score_block(float *scores, const float *query, const unsigned char *k,
-                                      int32_t head_dim, float scale, int bf16)
+                                      int32_t head_dim, const float *scale, int bf16)
 {
-    float a[POSITIONS], b[POSITIONS], c[POSITIONS], d[POSITIONS];
-    int32_t t;
-    four_lanes(a, query, k, 0, head_dim, bf16);
-    four_lanes(b, query, k, 2, head_dim, bf16);
-    four_lanes(c, query, k, 1, head_dim, bf16);
-    four_lanes(d, query, k, 3, head_dim, bf16);
-    for (t = 0; t < POSITIONS; t++) scores[t] = ((a[t] + b[t]) + (c[t] + d[t])) * scale;
+    const sixteen s0 = four_lanes(query, k, 0, head_dim, bf16);
+    const sixteen s2 = four_lanes(query, k, 2, head_dim, bf16);
+    const sixteen even = sixteen_add(s0, s2);
+    const sixteen s1 = four_lanes(query, k, 1, head_dim, bf16);
+    const sixteen s3 = four_lanes(query, k, 3, head_dim, bf16);
+    const sixteen odd = sixteen_add(s1, s3);
+    sixteen_store(scores, sixteen_times(sixteen_add(even, odd), scale));
 }
 
 /* Scores of n positions to exp(score - maximum), in place, and 0 up to a whole number of lanes.
@@ -225,24 +215,19 @@ static ALWAYS_INLINE float softmax(float *scores, int32_t n)
     return 1.0f / fold(sum);
 }
 
-/* acc (width) += e[t] * v[t], t ascending, for the n positions of one block; v (16, stride).  Four
- * positions at a time, so that acc is not read and written for each. */
-static ALWAYS_INLINE void add_block(float *restrict acc, int32_t width, const float *e,
-                                    const unsigned char *v, int32_t n, int32_t stride, int bf16)
+/* acc (columns) += e[t] * v[t], t ascending, for the n positions of one block; v (16, stride), from
+ * column d on; columns a multiple of 16. */
+static ALWAYS_INLINE void add_block(float *acc, int32_t columns, const float *e,
+                                    const unsigned char *v, int32_t n, int32_t stride, int32_t d,
+                                    int bf16)
 {
-    const size_t step = (size_t)stride * (bf16 ? 2 : 4);
-    int32_t t, i;
-    for (t = 0; t + 4 <= n; t += 4, v += 4 * step) {
-        const float e0 = e[t], e1 = e[t + 1], e2 = e[t + 2], e3 = e[t + 3];
-        for (i = 0; i < width; i++) {
-            float sum = acc[i] + e0 * element(v, (size_t)i, bf16);
-            sum += e1 * element(v + step, (size_t)i, bf16);
-            sum += e2 * element(v + 2 * step, (size_t)i, bf16);
-            acc[i] = sum + e3 * element(v + 3 * step, (size_t)i, bf16);
-        }
+    int32_t c, t;
+    for (c = 0; c < columns; c += LANES) {
+        sixteen sum = sixteen_load(acc + c);
+        for (t = 0; t < n; t++)
+            sum = sixteen_weigh(sum, v, t * stride + d + c, bf16, e + t);
+        sixteen_store(acc + c, sum);
     }
-    for (; t < n; t++, v += step)
-        for (i = 0; i < width; i++) acc[i] += e[t] * element(v, (size_t)i, bf16);
 }
 
 static ALWAYS_INLINE void attention_head(const lull_attention *a, int32_t head, int bf16)
@@ -253,20 +238,21 @@ static ALWAYS_INLINE void attention_head(const lull_attention *a, int32_t head, 
     const float *query = a->query + (size_t)head * (size_t)stride;
     float *scores = a->scores + (size_t)head * a->scores_stride;
     float *out = a->out + (size_t)head * (size_t)a->head_dim;
-    float one_over_sum;
+    float space[TILE + LANES], *acc = space, one_over_sum;
     int32_t t, d, i;
 
+    while ((uintptr_t)acc % LULL_UNIT_BYTES != 0) acc++;
     for (t = 0; t < n; t += POSITIONS)
-        score_block(scores + t, query, a->blocks[t / POSITIONS] + a->k_offset + kv,
-                    a->head_dim, a->scale, bf16);
+        score_block(scores + t, query, a->blocks[t / POSITIONS] + a->k_offset + kv, a->head_dim,
+                    &a->scale, bf16);
     one_over_sum = softmax(scores, n);
-    for (d = 0; d < a->head_dim; d += TILE) {
-        const int32_t left = a->head_dim - d, width = left < TILE ? left : TILE;
-        float acc[TILE] = {0};
+    for (d = 0; d < stride; d += TILE) {
+        const int32_t columns = stride - d < TILE ? stride - d : TILE;
+        for (i = 0; i < columns; i++) acc[i] = 0.0f;
         for (t = 0; t < n; t += POSITIONS)
-            add_block(acc, width, scores + t, a->blocks[t / POSITIONS] + a->v_offset + kv + (size_t)d * (bf16 ? 2 : 4),
-                      n - t < POSITIONS ? n - t : POSITIONS, stride, bf16);
-        for (i = 0; i < width; i++) out[d + i] = acc[i] * one_over_sum;
+            add_block(acc, columns, scores + t, a->blocks[t / POSITIONS] + a->v_offset + kv,
+                      n - t < POSITIONS ? n - t : POSITIONS, stride, d, bf16);
+        for (i = 0; i < columns && d + i < a->head_dim; i++) out[d + i] = acc[i] * one_over_sum;
     }
 }
 

@@ -1,8 +1,67 @@
 /* portable.c - the kernels in plain C: the definition of correct for every other file here, and what
  * runs where no instruction set is known. */
-#include "layers.h"
+#include "lanes.h"
 
 #define STREAMS 1
+
+/* ---- 16 floats, for attention (layers.h) */
+
+typedef struct sixteen {
+    float lane[LANES];
+} sixteen;
+
+static ALWAYS_INLINE sixteen sixteen_load(const float *p)
+{
+    sixteen s;
+    int i;
+    for (i = 0; i < LANES; i++) s.lane[i] = p[i];
+    return s;
+}
+
+static ALWAYS_INLINE void sixteen_store(float *p, sixteen s)
+{
+    int i;
+    for (i = 0; i < LANES; i++) p[i] = s.lane[i];
+}
+
+static ALWAYS_INLINE sixteen sixteen_zero(void)
+{
+    sixteen s;
+    int i;
+    for (i = 0; i < LANES; i++) s.lane[i] = 0.0f;
+    return s;
+}
+
+static ALWAYS_INLINE sixteen sixteen_add(sixteen a, sixteen b)
+{
+    int i;
+    for (i = 0; i < LANES; i++) a.lane[i] += b.lane[i];
+    return a;
+}
+
+static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
+{
+    int i;
+    for (i = 0; i < LANES; i++) a.lane[i] *= *p;
+    return a;
+}
+
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i, int bf16,
+                                           const float *w)
+{
+    const float *whole = (const float *)(const void *)p + i;
+    const uint16_t *half = (const uint16_t *)(const void *)p + i;
+    int k;
+    if (bf16)
+        for (k = 0; k < LANES; k++) a.lane[k] += lull_bits_float((uint32_t)half[k] << 16) * *w;
+    else
+        for (k = 0; k < LANES; k++) a.lane[k] += whole[k] * *w;
+    return a;
+}
+
+#include "layers.h"
+
+/* ---- linear layers */
 
 /* float32 weights take a fused multiply-add where the machine has one; elsewhere a libm would have
  * to emulate it, and two roundings are taken instead. */
