@@ -1,5 +1,51 @@
-/* module.c - the Lua module lull.core: its table of functions.  The methods of its objects are
- * in one file per object; what they are used for is Lua's. */
+/* module.c - the Lua module lull.core: its table of functions.  The methods of its objects are in
+ * one file per object; what they are used for is Lua's (the package lull adds generate, stream and
+ * strategies to the method tables in core.methods).
+ *
+ * Mistakes of the programmer raise; what the world does wrong is nil, message, code.  Ids count
+ * from 0 as in the models, lists and positions from 1.  Options are tables; an unknown one raises.
+ * Every handle has close(), which may be called again, and tostring().
+ *
+ *  core.load(path, {tokenizer = path | false, precision = "f32" | "q8", group =,
+ *            byte_order = "little" | "big", max_file_bytes =, max_memory_bytes =, cache = true})
+ *  core.inspect(path, the same)          facts of a file, as model:info()
+ *  core.quantize(input, output, {group =, byte_order =, input_byte_order =, overwrite =})
+ *  core.rng{seed =, stream =}            rng:uniform(position, purpose, attempt), :seed, :stream
+ *  core.random(seed, stream, position, purpose, attempt)           see rng.c for what these may be
+ *  core.hash(text)                       "0x" and 16 digits; a stream, and a seed
+ *  core.llama2c_state(seed)              for logits:llama2c; :value, :clone, :reset(seed)
+ *  core.cpus()                           {{name =, available =}, ...}, the best last
+ *  core.utf8_complete(text)              bytes of whole characters at its start
+ *  core.clock()  core.version  core.math.{exp, log, pow, sin, cos}
+ *
+ *  model:context{sequences =, length =, threads =, batch =, kv = "f32" | "bf16", cpu =,
+ *                max_memory_bytes =}
+ *  model:encode(text, {start = true})    ids; start puts BOS and the dummy space first
+ *  model:decode(ids)  :piece(id)  :info()  :vocab_size()  :bos()  :eos()  :close()
+ *      A closed model's contexts go on.  Models are shared by all Lua states of the process.
+ *
+ *  context:sequence()                    when all places are taken, garbage is collected first
+ *  context:step{max_tokens =}            evaluates what is queued; how many tokens remain
+ *  context:cancel()  :info()  :model()  :close()
+ *
+ *  sequence:feed(text | id | ids, {score = true})   queues; text begins with BOS if it comes first
+ *  sequence:logits()                     a view, see logits.c; the same one until the next step
+ *  sequence:fork()  :rewind(n)
+ *  sequence:score(text | id | ids)       log-probabilities of a continuation, which is not kept
+ *  sequence:scores()                     those of {score = true}, false for other tokens
+ *  sequence:tokens(i, j)  :token(i)  :text(i, j)    i and j as in string.sub
+ *  #sequence  :length()  :pending()  :context()  :model()  :close()
+ *
+ *  Verbs of logits that return the logits, to be chained:
+ *      set(id, v)  add(ids, v)  ban(ids)  allow(ids)  scale(f)  temperature(t)  top_k(k)  top_p(p)
+ *      min_p(p)  penalize(sequence, {last =, repetition =, frequency =, presence =})  softmax()
+ *      reset()
+ *  and that return something else:
+ *      get(id)  size()  argmax()  logsumexp()  entropy()  candidates(k)  clone()  close()
+ *      sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =})
+ *      llama2c(state, temperature, top_p)
+ *      logprob(id)           in the step's own distribution, whatever was changed since
+ *      current_logprob(id)   in the values as they are now */
 #include "objects.h"
 
 #include <sys/time.h>
