@@ -54,6 +54,7 @@ function console.out(text)
   if text == "" then
     return
   end
+  console.at_line_start = false -- an interrupt may come at any time
   local ok, message, errno = write(io.stdout, text)
   if not ok then
     console.at_line_start = true

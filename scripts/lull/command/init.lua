@@ -23,6 +23,8 @@ local function load_argparse()
   local ok, argparse = pcall(require, "argparse")
   if ok then
     return argparse
+  elseif not tostring(argparse):find("module 'argparse' not found", 1, true) then
+    error(argparse, 0)
   end
   console.fail(console.ENVIRONMENT, "the Lua module 'argparse' is missing\n"
     .. "Install it: apt-get install lua-argparse, or: luarocks install argparse")

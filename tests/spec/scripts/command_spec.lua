@@ -274,7 +274,9 @@ describe("lull tell", function()
   end)
 
   it("is interrupted quietly, with the line ended", function()
-    local interrupt = "timeout --preserve-status -s INT 0.3 env " .. helper.command()
+    -- In the foreground timeout signals once, as a terminal does; else its whole group, too.
+    local interrupt = "timeout --foreground --preserve-status -s INT 0.3 env "
+      .. helper.command()
     local code, _, err = shell(interrupt .. " bench --runs 1000 -n 200 --cpu portable")
     assert.are.equal(130, code)
     assert.are.equal("", err)
@@ -491,6 +493,16 @@ describe("an installation", function()
     assert.are.equal("", err)
     assert.are.equal(0, code)
     assert.are.equal(select(2, run(STORY)), out)
+  end)
+
+  it("without argparse says how to get it", function()
+    local block = [[ -e 'package.preload.argparse = function() error("module ]]
+      .. [['"'argparse'"' not found:") end' ]]
+    local code, out, err = shell("LULL_BUILD=" .. helper.quote(helper.build) .. " "
+      .. (os.getenv("LUA") or "lua5.1") .. block .. "scripts/bin/lull --version")
+    assert.are.equal(3, code)
+    assert.are.equal("", out)
+    has(err, "apt-get install lua-argparse")
   end)
 
   it("that is not whole says so", function()
