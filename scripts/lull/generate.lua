@@ -23,7 +23,12 @@ local RULES = {
     test = function(value) return type(value) == "function" or type(value) == "table" end,
     text = "a function, a strategy or a list of strategies",
   },
-  context = {test = function(value) return type(value) == "userdata" end, text = "a context"},
+  context = {
+    test = function(value)
+      return type(value) == "userdata" and tostring(value):find("^lull%.context") ~= nil
+    end,
+    text = "a context",
+  },
   threads = {type = "integer", min = 0, max = 256},
   length = {type = "integer", min = 1, max = 2 ^ 31 - 1},
   batch = {type = "integer", min = 1, max = 1024},
@@ -59,14 +64,29 @@ local function reject_with(given, key, others, where, level)
   end
 end
 
+-- A list of ids, checked and copied.
+local function prompt_ids(model, prompt, where, level)
+  local rule = {type = "integer", min = 0, max = model:vocab_size() - 1}
+  local ids = {}
+  for i = 1, #prompt do
+    ids[i] = prompt[i]
+    if not options.allows(rule, ids[i]) then
+      error("bad argument #1 to '" .. where .. "' (token " .. i .. ": "
+        .. options.expected(rule) .. " expected, got " .. options.show(ids[i]) .. ")", level + 1)
+    end
+  end
+  if #ids == 0 then
+    error("bad argument #1 to '" .. where .. "' (the list of prompt tokens is empty; \"\" "
+      .. "begins a new text)", level + 1)
+  end
+  return ids
+end
+
 -- The prompt as a list of ids. nil, message, code when the world is to blame.
 local function encode_prompt(model, prompt, where, level)
   if type(prompt) == "table" then
-    if #prompt == 0 then
-      error("bad argument #1 to '" .. where .. "' (the list of prompt tokens is empty; \"\" "
-        .. "begins a new text)", level + 1)
-    end
-    return prompt
+    local ids = prompt_ids(model, prompt, where, level + 1)
+    return ids
   elseif type(prompt) ~= "string" then
     error("bad argument #1 to '" .. where .. "' (a string or a list of token ids expected, got "
       .. options.show(prompt) .. ")", level + 1)
@@ -235,6 +255,9 @@ local function prepare(model, prompt, given, where)
     }
   end
   checked.seed = checked.seed or fresh_seed()
+  if checked.context and checked.context:model() ~= model then
+    error("bad option 'context' to '" .. where .. "' (it belongs to another model)", level)
+  end
   if checked.length and checked.length > model:info().seq_len then
     error("bad option 'length' to '" .. where .. "' (this model holds at most "
       .. model:info().seq_len .. " tokens, got " .. options.show(checked.length) .. ")", level)

@@ -442,7 +442,8 @@ describe("mistakes", function()
     {{sampler = 5}, "sampler"}, {{sampler = {}}, "strategy"},
     {{sampler = {sampling.top_k(4)}}, "chooses no token"},
     {{sampler = sampling.greedy(), temperature = 1}, "temperature"},
-    {{context = 5}, "context"}, {{threads = 257}, "threads"}, {{threads = -1}, "threads"},
+    {{context = 5}, "context"}, {{context = io.stdout}, "a context expected"},
+    {{threads = 257}, "threads"}, {{threads = -1}, "threads"},
     {{kv = "f16"}, "kv"}, {{length = 0}, "length"}, {{length = 100000}, "length"},
     {{batch = 0}, "batch"}, {{cpu = 5}, "cpu"},
   }
@@ -461,7 +462,24 @@ describe("mistakes", function()
     end)
   end
 
+  it("raise for a context of another model", function()
+    local other = assert(lull.load(helper.model_path, {cache = false}))
+    local context = assert(other:context {length = 16})
+    local ok, message = pcall(model.generate, model, PROMPT, {context = context})
+    assert.is_false(ok)
+    assert.is_truthy(message:find("another model", 1, true), message)
+    context:close()
+    other:close()
+  end)
+
   it("raise for prompts that are none", function()
+    local line = debug.getinfo(1, "l").currentline + 2
+    local _, message = pcall(function()
+      local result = model:generate({1, "300"})
+      return result
+    end)
+    assert.is_truthy(message:find("generate_spec.lua:" .. line .. ": bad argument #1 to "
+      .. "'generate' (token 2: an integer in 0..2047 expected, got '300')", 1, true), message)
     for _, prompt in ipairs {5, true, {}, print, model} do
       assert.has_error(function() model:generate(prompt) end)
       assert.has_error(function() model:stream(prompt) end)

@@ -13,7 +13,8 @@ describe("README.md", function()
     end
     assert.is_true(#source >= 2)
     local printed = {}
-    local chunk = assert(load("local print, io = ...\n" .. table.concat(source, "\n"), "=README"))
+    local script = "local print, io = ...\n" .. table.concat(source, "\n")
+    local chunk = assert(load(script, "=README"))
     chunk(function(...)
       printed[#printed + 1] = table.concat({...}, " ")
     end, {write = function(piece) printed[#printed + 1] = piece end, flush = function() end})
