@@ -72,7 +72,8 @@ local function prompt_ids(model, prompt, where, level)
     ids[i] = prompt[i]
     if not options.allows(rule, ids[i]) then
       error("bad argument #1 to '" .. where .. "' (token " .. i .. ": "
-        .. options.expected(rule) .. " expected, got " .. options.show(ids[i]) .. ")", level + 1)
+        .. options.expected(rule) .. " expected, got " .. options.show(ids[i]) .. ")",
+        level + 1)
     end
   end
   if #ids == 0 then
