@@ -3,7 +3,7 @@
 
 /* 1.5 * 2^23: adding it to |v| < 2^22 rounds v to an integer, half to even, and leaves that integer
  * in the low bits of the sum. */
-#define ROUNDER 12582912.0f
+#define ROUNDER      12582912.0f
 #define ROUNDER_BITS 0x4b400000
 
 #define CHUNK 256 /* columns quantised at a time while packing */
@@ -142,7 +142,7 @@ static float get_scale(const lull_matrix *m, const unsigned char *b, int32_t g, 
 /* Spread n 8-bit weights of one row over units that start at `unit`, 4 columns each. */
 static void spread(unsigned char *unit, int32_t row, const int8_t *q, int32_t n)
 {
-    unsigned char *to = unit + 4 * row;
+    unsigned char *to = unit + 4 * (size_t)row;
     int32_t i;
     for (i = 0; i + 4 <= n; i += 4, to += LULL_UNIT_BYTES) {
         uint32_t four;
@@ -230,7 +230,7 @@ void lull_matrix_row(const lull_matrix *m, int32_t row, float *out)
 
     if (m->precision == LULL_F32) {
         for (i = 0; i < m->cols; i++)
-            memcpy(out + i, units + (size_t)i * LULL_UNIT_BYTES + 4 * lane, 4);
+            memcpy(out + i, units + (size_t)i * LULL_UNIT_BYTES + 4 * (size_t)lane, 4);
         return;
     }
     for (g = 0; g < m->n_groups; g++, units += group_bytes(m)) {

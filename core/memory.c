@@ -3,7 +3,7 @@
  * A block is [padding] [head: what the hook returned, bytes asked of it] [the caller's bytes]; the
  * caller's bytes start on 64.  posix_memalign is not everywhere, so the alignment is made by hand. */
 #if defined(__linux__)
-#define _DEFAULT_SOURCE 1 /* madvise */
+#define _DEFAULT_SOURCE 1 /* madvise */ /* NOLINT(bugprone-reserved-identifier) */
 #endif
 
 #include "memory.h"
@@ -37,7 +37,8 @@ static void advise(unsigned char *block, size_t bytes)
 {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     const size_t page = 4096, skip = (page - (uintptr_t)block % page) % page;
-    if (bytes >= HUGE_FROM) (void)madvise(block + skip, (bytes - skip) / page * page, MADV_HUGEPAGE);
+    if (bytes >= HUGE_FROM)
+        (void)madvise(block + skip, (bytes - skip) / page * page, MADV_HUGEPAGE);
 #else
     (void)block, (void)bytes;
 #endif

@@ -19,20 +19,20 @@ typedef __vector signed int ints;
 typedef __vector unsigned int words;
 typedef __vector unsigned short halves;
 typedef __vector signed char chars;
-typedef __vector unsigned char bytes;
 
 #define STREAMS 1
-#define AHEAD 512 /* bytes prefetched ahead; a cache line is 32 bytes */
+#define AHEAD   512 /* bytes prefetched ahead; a cache line is 32 bytes */
 
 /* Keep i in a register: GCC would fold the constant, and spend an addi on every load instead of
  * using the load's own index register. */
 #define IN_REGISTER(i) __asm__("" : "+b"(i))
 
 /* Word j of v in all four lanes.  From GCC 8 on vec_splat goes through memory. */
-#define SPLAT(v, j) __extension__({ \
-        words splat_; \
-        __asm__("vspltw %0,%1,%2" : "=v"(splat_) : "v"(v), "i"(j)); \
-        splat_; \
+#define SPLAT(v, j)                                                                                \
+    __extension__({                                                                                \
+        words splat_;                                                                              \
+        __asm__("vspltw %0,%1,%2" : "=v"(splat_) : "v"(v), "i"(j));                                \
+        splat_;                                                                                    \
     })
 
 static ALWAYS_INLINE void prefetch(const unsigned char *p, long ahead)
@@ -138,16 +138,17 @@ static ALWAYS_INLINE void panel_f32(float *y, size_t y_step, const lull_matrix *
     IN_REGISTER(at3);
     IN_REGISTER(ahead0);
     IN_REGISTER(ahead1);
-#define COLUMN(j) do { \
-        const floats v = (floats)SPLAT(four, j); \
-        prefetch((const unsigned char *)unit, ahead0); \
-        prefetch((const unsigned char *)unit, ahead1); \
-        sum0 = vec_madd(vec_ld(0, unit), v, sum0); \
-        sum1 = vec_madd(vec_ld(at1, unit), v, sum1); \
-        sum2 = vec_madd(vec_ld(at2, unit), v, sum2); \
-        sum3 = vec_madd(vec_ld(at3, unit), v, sum3); \
-        unit += LANES; \
-        IN_REGISTER(unit); \
+#define COLUMN(j)                                                                                  \
+    do {                                                                                           \
+        const floats v = (floats)SPLAT(four, j);                                                   \
+        prefetch((const unsigned char *)unit, ahead0);                                             \
+        prefetch((const unsigned char *)unit, ahead1);                                             \
+        sum0 = vec_madd(vec_ld(0, unit), v, sum0);                                                 \
+        sum1 = vec_madd(vec_ld(at1, unit), v, sum1);                                               \
+        sum2 = vec_madd(vec_ld(at2, unit), v, sum2);                                               \
+        sum3 = vec_madd(vec_ld(at3, unit), v, sum3);                                               \
+        unit += LANES;                                                                             \
+        IN_REGISTER(unit);                                                                         \
     } while (0)
     for (k = w->cols / 4; k > 0; k--) {
         const floats four = vec_ld(0, x);
@@ -198,16 +199,17 @@ static ALWAYS_INLINE void panel_of(float *y, const lull_matrix *w, const unsigne
     IN_REGISTER(ahead0);
     IN_REGISTER(ahead1);
 /* Four columns: word j of the 16 that `columns` holds. */
-#define UNIT(j) do { \
-        const chars v = (chars)SPLAT(columns, j); \
-        prefetch(unit, ahead0); \
-        prefetch(unit, ahead1); \
-        dot0 = vec_msum(v, vec_ld(0, unit), dot0); \
-        dot1 = vec_msum(v, vec_ld(at1, unit), dot1); \
-        dot2 = vec_msum(v, vec_ld(at2, unit), dot2); \
-        dot3 = vec_msum(v, vec_ld(at3, unit), dot3); \
-        unit += LULL_UNIT_BYTES; \
-        IN_REGISTER(unit); \
+#define UNIT(j)                                                                                    \
+    do {                                                                                           \
+        const chars v = (chars)SPLAT(columns, j);                                                  \
+        prefetch(unit, ahead0);                                                                    \
+        prefetch(unit, ahead1);                                                                    \
+        dot0 = vec_msum(v, vec_ld(0, unit), dot0);                                                 \
+        dot1 = vec_msum(v, vec_ld(at1, unit), dot1);                                               \
+        dot2 = vec_msum(v, vec_ld(at2, unit), dot2);                                               \
+        dot3 = vec_msum(v, vec_ld(at3, unit), dot3);                                               \
+        unit += LULL_UNIT_BYTES;                                                                   \
+        IN_REGISTER(unit);                                                                         \
     } while (0)
     for (g = w->n_groups; g > 0; g--) {
         ints dot0 = vec_ld(0, offset), dot1 = dot0, dot2 = dot0, dot3 = dot0;

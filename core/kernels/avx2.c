@@ -78,9 +78,10 @@ static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, in
 /* ---- linear layers */
 
 #define STREAMS 4
-#define AHEAD 1024 /* bytes prefetched ahead in each stream */
+#define AHEAD   1024 /* bytes prefetched ahead in each stream */
 
-/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its bandwidth. */
+/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
+ * bandwidth. */
 static ALWAYS_INLINE void prefetch(const unsigned char *p)
 {
     _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T1);
@@ -96,35 +97,36 @@ static ALWAYS_INLINE void panel_f32(float *y, size_t y_step, const lull_matrix *
                                     const int streams)
 {
     __m256 sum[2 * STREAMS];
+    const size_t n = (size_t)streams;
     int32_t k;
-    int s;
+    size_t s;
 
-    for (s = 0; s < 2 * streams; s++) sum[s] = _mm256_setzero_ps();
+    for (s = 0; s < 2 * n; s++) sum[s] = _mm256_setzero_ps();
     for (k = 0; k < w->cols; k++, block += LULL_UNIT_BYTES) {
         const __m256 v = _mm256_broadcast_ss(x + k);
-        for (s = 0; s < streams; s++) {
-            const float *unit = (const float *)(const void *)(block + (size_t)s * step);
+        for (s = 0; s < n; s++) {
+            const float *unit = (const float *)(const void *)(block + s * step);
             prefetch((const unsigned char *)unit);
             sum[2 * s] = _mm256_fmadd_ps(_mm256_load_ps(unit), v, sum[2 * s]);
             sum[2 * s + 1] = _mm256_fmadd_ps(_mm256_load_ps(unit + 8), v, sum[2 * s + 1]);
         }
     }
-    for (s = 0; s < streams; s++) {
-        _mm256_store_ps(y + (size_t)s * y_step, sum[2 * s]);
-        _mm256_store_ps(y + (size_t)s * y_step + 8, sum[2 * s + 1]);
+    for (s = 0; s < n; s++) {
+        _mm256_store_ps(y + s * y_step, sum[2 * s]);
+        _mm256_store_ps(y + s * y_step + 8, sum[2 * s + 1]);
     }
 }
 
 /* 8 of the 16 scales of group g in the head of a block: rows 0..7 for half 0, 8..15 for half 1. */
-static ALWAYS_INLINE __m256 group_scales(const unsigned char *block, int32_t g, int half,
+static ALWAYS_INLINE __m256 group_scales(const unsigned char *block, size_t g, size_t half,
                                          const int bf16)
 {
-    const size_t i = (size_t)g * 2 + (size_t)half;
+    const size_t i = g * 2 + half;
     return bf16 ? from_bf16(block + i * 16) : load_floats(block + i * 32);
 }
 
-/* dot + the products of 8 rows with four columns v.  vpmaddubsw adds two u8 x s8 products in 16 bits
- * and saturates: |w| <= 128 and |v| <= 127 cannot reach that, weight + 128 would. */
+/* dot + the products of 8 rows with four columns v.  vpmaddubsw adds two u8 x s8 products in 16
+ * bits and saturates: |w| <= 128 and |v| <= 127 cannot reach that, weight + 128 would. */
 static ALWAYS_INLINE __m256i multiply(__m256i dot, __m256i stored, __m256i v)
 {
     const __m256i w = _mm256_xor_si256(stored, _mm256_set1_epi8(-128));
@@ -145,33 +147,36 @@ static ALWAYS_INLINE void panel_of(float *y, size_t y_step, const lull_matrix *w
 {
     const unsigned char *units = block + w->head_bytes;
     __m256 sum[2 * STREAMS];
-    int32_t g, u;
-    int s;
+    const size_t n_groups = (size_t)w->n_groups;
+    size_t g;
+    const size_t n = (size_t)streams;
+    int32_t u;
+    size_t s;
 
-    for (s = 0; s < 2 * streams; s++) sum[s] = _mm256_setzero_ps();
-    for (g = 0; g < w->n_groups; g++) {
-        const int8_t *q = x->q + (size_t)g * x->group_stride;
+    for (s = 0; s < 2 * n; s++) sum[s] = _mm256_setzero_ps();
+    for (g = 0; g < n_groups; g++) {
+        const int8_t *q = x->q + g * x->group_stride;
         const __m256 scale = _mm256_set1_ps(x->scale[4 * g]);
         __m256i dot[2 * STREAMS];
-        for (s = 0; s < 2 * streams; s++) dot[s] = _mm256_setzero_si256();
+        for (s = 0; s < 2 * n; s++) dot[s] = _mm256_setzero_si256();
         for (u = 0; u < w->group_units; u++, q += 4, units += LULL_UNIT_BYTES) {
             const __m256i v = four_columns(q);
-            for (s = 0; s < streams; s++) {
-                const unsigned char *unit = units + (size_t)s * step;
+            for (s = 0; s < n; s++) {
+                const unsigned char *unit = units + s * step;
                 prefetch(unit);
                 dot[2 * s] = multiply(dot[2 * s], load(unit), v);
                 dot[2 * s + 1] = multiply(dot[2 * s + 1], load(unit + 32), v);
             }
         }
-        for (s = 0; s < 2 * streams; s++) {
-            const unsigned char *head = block + (size_t)(s / 2) * step;
+        for (s = 0; s < 2 * n; s++) {
+            const unsigned char *head = block + s / 2 * step;
             const __m256 product = _mm256_mul_ps(group_scales(head, g, s % 2, bf16), scale);
             sum[s] = _mm256_add_ps(sum[s], _mm256_mul_ps(_mm256_cvtepi32_ps(dot[s]), product));
         }
     }
-    for (s = 0; s < streams; s++) {
-        _mm256_store_ps(y + (size_t)s * y_step, sum[2 * s]);
-        _mm256_store_ps(y + (size_t)s * y_step + 8, sum[2 * s + 1]);
+    for (s = 0; s < n; s++) {
+        _mm256_store_ps(y + s * y_step, sum[2 * s]);
+        _mm256_store_ps(y + s * y_step + 8, sum[2 * s + 1]);
     }
 }
 

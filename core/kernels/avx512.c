@@ -55,9 +55,10 @@ static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, in
 /* ---- linear layers */
 
 #define STREAMS 4
-#define AHEAD 1024 /* bytes prefetched ahead in each stream */
+#define AHEAD   1024 /* bytes prefetched ahead in each stream */
 
-/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its bandwidth. */
+/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
+ * bandwidth. */
 static ALWAYS_INLINE void prefetch(const unsigned char *p)
 {
     _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T1);
@@ -84,9 +85,9 @@ static ALWAYS_INLINE void panel_f32(float *y, size_t y_step, const lull_matrix *
 }
 
 /* The 16 scales of group g in the head of a block. */
-static ALWAYS_INLINE __m512 group_scales(const unsigned char *block, int32_t g, const int bf16)
+static ALWAYS_INLINE __m512 group_scales(const unsigned char *block, size_t g, const int bf16)
 {
-    return bf16 ? from_bf16(block + (size_t)g * 32) : _mm512_load_ps(block + (size_t)g * 64);
+    return bf16 ? from_bf16(block + g * 32) : _mm512_load_ps(block + g * 64);
 }
 
 static ALWAYS_INLINE __m512i four_columns(const int8_t *q)
@@ -102,12 +103,14 @@ static ALWAYS_INLINE void panel_of(float *y, size_t y_step, const lull_matrix *w
 {
     const unsigned char *units = block + w->head_bytes;
     __m512 sum[STREAMS];
-    int32_t g, u;
+    const size_t n_groups = (size_t)w->n_groups;
+    size_t g;
+    int32_t u;
     int s;
 
     for (s = 0; s < streams; s++) sum[s] = _mm512_setzero_ps();
-    for (g = 0; g < w->n_groups; g++) {
-        const int8_t *q = x->q + (size_t)g * x->group_stride;
+    for (g = 0; g < n_groups; g++) {
+        const int8_t *q = x->q + g * x->group_stride;
         const __m512 scale = _mm512_set1_ps(x->scale[4 * g]);
         __m512i dot[STREAMS];
         for (s = 0; s < streams; s++) dot[s] = _mm512_set1_epi32(x->offset[4 * g]);

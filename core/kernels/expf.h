@@ -1,7 +1,7 @@
 /* expf.h - exp in float32 from +, -, * and bits alone, so that every machine gives the same bits.
  *
- * exp(x) = 2^n * exp(r), n = rint(x / ln 2), r = x - n ln 2 in [-0.347, 0.347]; exp(r) is its Taylor
- * series to r^7, whose next term is below 0.1 ulp.  Within 2 ulp; 0 below -87.3 (where float32's
+ * exp(x) = 2^n * exp(r), n = rint(x / ln 2), r = x - n ln 2 in [-0.347, 0.347]; exp(r) is its
+ * Taylor series to r^7, whose next term is below 0.1 ulp.  Within 2 ulp; 0 below -87.3 (where the
  * normal numbers end), +inf above 88.7, NaN stays.  No branch, and no conversion that a NaN could
  * trap in: compilers vectorise a loop over it. */
 #ifndef LULL_KERNELS_EXPF_H
@@ -11,7 +11,7 @@
 
 static inline float lull_expf(float x)
 {
-    const float rounder = 12582912.0f; /* 1.5 * 2^23: x + rounder has rint(x) in its low bits */
+    const float rounder = 12582912.0f;   /* 1.5 * 2^23: x + rounder has rint(x) in its low bits */
     const float ln2_high = 0.693359375f; /* 9 bits: n * ln2_high is exact */
     const float ln2_low = -2.12194440e-4f;
     const float t = x * 1.44269504f + rounder;

@@ -154,8 +154,8 @@ static ALWAYS_INLINE quantized token_of(const lull_activations *x, int32_t token
 
 /* ---- attention */
 
-#define POSITIONS 16 /* in a KV block */
-#define TILE 256     /* columns of the output summed at a time */
+#define POSITIONS 16  /* in a KV block */
+#define TILE      256 /* columns of the output summed at a time */
 
 /* Four lanes of the dot products of query and 16 positions, folded: lane, lane + 8, lane + 4 and
  * lane + 12.  k (head_dim, 16): a register holds one element of several positions. */
@@ -165,7 +165,7 @@ static ALWAYS_INLINE sixteen four_lanes(const float *query, const unsigned char 
     sixteen s0 = sixteen_zero(), s4 = s0, s8 = s0, s12 = s0;
     int32_t d;
 
-#define ADD(sum, d) sum = sixteen_weigh(sum, k, (d) * LANES, bf16, query + (d))
+#define ADD(sum, d) sum = sixteen_weigh(sum, k, LANES * (d), bf16, query + (d))
     for (d = lane; d + 12 < head_dim; d += LANES) {
         ADD(s0, d);
         ADD(s4, d + 4);
@@ -224,8 +224,7 @@ static ALWAYS_INLINE void add_block(float *acc, int32_t columns, const float *e,
     int32_t c, t;
     for (c = 0; c < columns; c += LANES) {
         sixteen sum = sixteen_load(acc + c);
-        for (t = 0; t < n; t++)
-            sum = sixteen_weigh(sum, v, t * stride + d + c, bf16, e + t);
+        for (t = 0; t < n; t++) sum = sixteen_weigh(sum, v, t * stride + d + c, bf16, e + t);
         sixteen_store(acc + c, sum);
     }
 }

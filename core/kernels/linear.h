@@ -4,8 +4,8 @@
  *   STREAMS    blocks evaluated at once, an equal part of the range apart, so that this many
  *              sequential reads run side by side: one alone does not fill the memory bus
  *   panel_f32, panel_q8 (y, y_step, w, block, step, x, streams)
- *              the rows of `streams` (1 or STREAMS) blocks against one token x: block s is at block +
- *              s * step bytes, its 16 results go to y + s * y_step
+ *              the rows of `streams` (1 or STREAMS) blocks against one token x: block s is at
+ *              block + s * step bytes, its 16 results go to y + s * y_step
  * Tokens are the inner loop: a panel's weights are still in the nearest cache for the next one. */
 #ifndef LULL_KERNELS_LINEAR_H
 #define LULL_KERNELS_LINEAR_H

@@ -1,5 +1,5 @@
-/* portable.c - the kernels in plain C: the definition of correct for every other file here, and what
- * runs where no instruction set is known. */
+/* portable.c - the kernels in plain C: the definition of correct for every other file here, and
+ * what runs where no instruction set is known. */
 #include "lanes.h"
 
 #define STREAMS 1
@@ -100,13 +100,13 @@ static void panel_f32(float *y, size_t y_step, const lull_matrix *w, const unsig
 }
 
 /* The 16 scales of a group. */
-static void group_scales(float *scales, const lull_matrix *w, const unsigned char *block, int32_t g)
+static void group_scales(float *scales, const lull_matrix *w, const unsigned char *block, size_t g)
 {
     int i;
     if (w->scales == LULL_SCALE_F32) {
-        memcpy(scales, block + (size_t)g * (LANES * 4), LANES * 4);
+        memcpy(scales, block + g * sizeof(float[LANES]), sizeof(float[LANES]));
     } else {
-        const uint16_t *half = (const uint16_t *)(const void *)block + (size_t)g * LANES;
+        const uint16_t *half = (const uint16_t *)(const void *)block + g * LANES;
         for (i = 0; i < LANES; i++) scales[i] = lull_bf16_float(half[i]);
     }
 }
@@ -118,10 +118,11 @@ static void panel_q8(float *y, size_t y_step, const lull_matrix *w, const unsign
 {
     const unsigned char *unit = block + w->head_bytes; /* (16 rows, 4 columns) */
     float sum[LANES] = {0};
-    int32_t g, u, i;
+    size_t g, i;
+    int32_t u;
 
-    for (g = 0; g < w->n_groups; g++) {
-        const int8_t *q = x->q + (size_t)g * x->group_stride;
+    for (g = 0; g < (size_t)w->n_groups; g++) {
+        const int8_t *q = x->q + g * x->group_stride;
         float scales[LANES];
         int32_t lane[LANES];
         for (i = 0; i < LANES; i++) lane[i] = x->offset[4 * g];
@@ -139,5 +140,5 @@ static void panel_q8(float *y, size_t y_step, const lull_matrix *w, const unsign
 #include "linear.h"
 
 const lull_kernels lull_kernels_portable = {
-    "portable", always, NULL,   NULL,   linear_f32,    linear_q8,     NULL,
-    quantize,   rmsnorm, swiglu, add,    attention_f32, attention_bf16};
+    "portable", always,  NULL,   NULL, linear_f32,    linear_q8,     NULL,
+    quantize,   rmsnorm, swiglu, add,  attention_f32, attention_bf16};

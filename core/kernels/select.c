@@ -8,16 +8,16 @@
 #if defined(LULL_HAVE_AVX2) || defined(LULL_HAVE_AVX512)
 #include <cpuid.h>
 
-#define CPUID1_FMA (1u << 12)     /* leaf 1, ecx */
-#define CPUID1_OSXSAVE (1u << 27) /* leaf 1, ecx */
-#define CPUID7_AVX2 (1u << 5)     /* leaf 7, ebx */
-#define CPUID7_AVX512F (1u << 16)
-#define CPUID7_AVX512DQ (1u << 17)
-#define CPUID7_AVX512BW (1u << 30)
-#define CPUID7_AVX512VL (1u << 31)
+#define CPUID1_FMA        (1u << 12) /* leaf 1, ecx */
+#define CPUID1_OSXSAVE    (1u << 27) /* leaf 1, ecx */
+#define CPUID7_AVX2       (1u << 5)  /* leaf 7, ebx */
+#define CPUID7_AVX512F    (1u << 16)
+#define CPUID7_AVX512DQ   (1u << 17)
+#define CPUID7_AVX512BW   (1u << 30)
+#define CPUID7_AVX512VL   (1u << 31)
 #define CPUID7_AVX512VNNI (1u << 11) /* leaf 7, ecx */
-#define XCR0_YMM 0x06u               /* the system saves xmm and ymm */
-#define XCR0_ZMM 0xe6u               /* and masks and zmm */
+#define XCR0_YMM          0x06u      /* the system saves xmm and ymm */
+#define XCR0_ZMM          0xe6u      /* and masks and zmm */
 
 typedef struct features {
     unsigned ecx1, ebx7, ecx7, xcr0;
@@ -48,8 +48,7 @@ int lull_has_avx2(void)
 
 int lull_has_avx512(void)
 {
-    const unsigned wanted = CPUID7_AVX512F | CPUID7_AVX512DQ | CPUID7_AVX512BW |
-                            CPUID7_AVX512VL;
+    const unsigned wanted = CPUID7_AVX512F | CPUID7_AVX512DQ | CPUID7_AVX512BW | CPUID7_AVX512VL;
     const features f = read_features();
     return lull_has_avx2() && (f.xcr0 & XCR0_ZMM) == XCR0_ZMM && (f.ebx7 & wanted) == wanted &&
            (f.ecx7 & CPUID7_AVX512VNNI) != 0;

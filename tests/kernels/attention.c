@@ -6,7 +6,7 @@
 
 enum { SLOT_QUERY, SLOT_OUT, SLOT_SCORES, SLOT_BLOCKS, SLOT_K, SLOT_V, SLOT_EXPECTED, SLOT_WORK };
 
-#define POSITIONS 16
+#define POSITIONS  16
 #define MAX_BLOCKS 16
 
 static const int32_t dims[] = {1, 2, 8, 12, 15, 16, 17, 24, 32, 33, 48, 63, 64, 80, 128, 300};
@@ -30,8 +30,8 @@ static void put(unsigned char *to, size_t i, float value, int bf16)
     }
 }
 
-/* K (head_stride, 16) or V (16, head_stride) of one kv head, from (n, dim) to its place in the blocks;
- * all else there is NaN: it may change nothing. */
+/* K (head_stride, 16) or V (16, head_stride) of one kv head, from (n, dim) to its place in the
+ * blocks; all else there is NaN: it may change nothing. */
 static void store(unsigned char **blocks, size_t offset, const attention_case *c, int32_t stride,
                   int32_t kv_head, const float *values, int is_k)
 {
@@ -40,8 +40,8 @@ static void store(unsigned char **blocks, size_t offset, const attention_case *c
     for (t = 0; t < end; t++)
         for (d = 0; d < stride; d++) {
             const int32_t slot = t % POSITIONS;
-            const int32_t i = kv_head * POSITIONS * stride +
-                              (is_k ? d * POSITIONS + slot : slot * stride + d);
+            const int32_t i =
+                kv_head * POSITIONS * stride + (is_k ? d * POSITIONS + slot : slot * stride + d);
             float value = lull_bits_float(0x7fc00000u);
             if (t < c->n && d < c->dim) value = values[t * c->dim + d];
             put(blocks[t / POSITIONS] + offset, (size_t)i, value, c->bf16);
@@ -56,8 +56,8 @@ static void fill(float *x, size_t n, int shape, int bf16)
 }
 
 /* Expected outputs of the heads that one kv head serves. */
-static void expect(float *expected, const attention_case *c, const lull_attention *a, int32_t kv_head,
-                   const float *k, const float *v)
+static void expect(float *expected, const attention_case *c, const lull_attention *a,
+                   int32_t kv_head, const float *k, const float *v)
 {
     float *work = check_slot(SLOT_WORK, (size_t)c->n * 4);
     const int32_t per = c->n_heads / c->n_kv_heads;

@@ -1,7 +1,5 @@
 /* bench.c - bytes of weights per second through each kernel, beside a plain loop that only reads
  * the same cache lines.  Medians over rounds that alternate, because a machine is rarely quiet. */
-#define _POSIX_C_SOURCE 200809L
-
 #include "check.h"
 #include "memory.h"
 
@@ -10,7 +8,7 @@
 #include <time.h>
 
 #define ROUNDS 15
-#define COLS 768
+#define COLS   768
 
 static volatile uint64_t sink;
 
@@ -104,8 +102,8 @@ static void one(const lull_kernels *k, const char *name, lull_precision precisio
     typical = (double)bytes / median(run) * 1e-9;
     fastest = (double)bytes / run[0] * 1e-9; /* sorted now */
     limit = (double)bytes / median(roof) * 1e-9;
-    printf("%-9s %-15s %4.0f MB  %6.2f GB/s (best %6.2f)  plain read %6.2f  %4.0f %%\n", k->name, name,
-           (double)bytes * 1e-6, typical, fastest, limit, 100.0 * median(share));
+    printf("%-9s %-15s %4.0f MB  %6.2f GB/s (best %6.2f)  plain read %6.2f  %4.0f %%\n", k->name,
+           name, (double)bytes * 1e-6, typical, fastest, limit, 100.0 * median(share));
     lull_memory_put(NULL, m.data);
     lull_memory_put(NULL, x);
     lull_memory_put(NULL, y);

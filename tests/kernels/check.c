@@ -1,5 +1,5 @@
 /* check.c - seeded numbers, guarded memory and verdicts; see check.h. */
-#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */ /* NOLINT(bugprone-reserved-identifier) */
 
 #include "verdict.h"
 
@@ -77,8 +77,8 @@ void check_fill(float *x, size_t n, int shape)
 /* ---- memory */
 
 #define SLOT_BYTES ((size_t)4 << 20)
-#define WATCHED 64 /* bytes before a slot's start */
-#define WATCH 0xc3
+#define WATCHED    64 /* bytes before a slot's start */
+#define WATCH      0xc3
 
 static struct {
     unsigned char *base, *start;
@@ -118,8 +118,8 @@ void *check_slot(int slot, size_t bytes)
     bytes = lull_round_up(bytes, 64);
     if (bytes + WATCHED > SLOT_BYTES) die("a slot is too small");
     if (base == NULL) {
-        base = mmap(NULL, SLOT_BYTES + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                    0);
+        base = mmap(NULL, SLOT_BYTES + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                    -1, 0);
         if (base == MAP_FAILED) die("mmap");
         if (mprotect(base + SLOT_BYTES, page, PROT_NONE) != 0) die("mprotect");
         slots[slot].base = base;

@@ -24,16 +24,16 @@ extern int check_thorough;
 
 /* Shapes of float vectors, by index; the last of them are not finite. */
 enum {
-    SHAPE_EVEN,      /* evenly in -1..1 */
-    SHAPE_WIDE,      /* any exponent from 2^-40 to 2^40 */
-    SHAPE_ZERO,      /* +0 and -0 */
-    SHAPE_ONE_HOT,   /* one element is not 0 */
-    SHAPE_EXTREMES,  /* +1, -1, +1, ... */
-    SHAPE_DENORMAL,  /* below float32's normal numbers */
-    SHAPE_TIES,      /* halves of 1/127: where rounding is decided */
-    SHAPE_HUGE,      /* near float32's largest */
-    SHAPE_NAN,       /* one NaN among even numbers */
-    SHAPE_INFINITY,  /* +inf and -inf among even numbers */
+    SHAPE_EVEN,     /* evenly in -1..1 */
+    SHAPE_WIDE,     /* any exponent from 2^-40 to 2^40 */
+    SHAPE_ZERO,     /* +0 and -0 */
+    SHAPE_ONE_HOT,  /* one element is not 0 */
+    SHAPE_EXTREMES, /* +1, -1, +1, ... */
+    SHAPE_DENORMAL, /* below float32's normal numbers */
+    SHAPE_TIES,     /* halves of 1/127: where rounding is decided */
+    SHAPE_HUGE,     /* near float32's largest */
+    SHAPE_NAN,      /* one NaN among even numbers */
+    SHAPE_INFINITY, /* +inf and -inf among even numbers */
     N_SHAPES
 };
 void check_fill(float *x, size_t n, int shape);

@@ -6,15 +6,15 @@
 
 #include <stdio.h>
 
-#define EXPECTED UINT32_C(0xbd515570)
-#define EXPECTED_FLOAT_FUSED UINT32_C(0x569402c3)
+#define EXPECTED               UINT32_C(0xbd515570)
+#define EXPECTED_FLOAT_FUSED   UINT32_C(0x569402c3)
 #define EXPECTED_FLOAT_UNFUSED UINT32_C(0x030498a3)
 
 enum { SLOT_PACKED, SLOT_A, SLOT_B, SLOT_C, SLOT_Q, SLOT_SX, SLOT_OFFSET, SLOT_SCORES };
 
-#define ROWS 75
-#define COLS 172
-#define GROUP 48
+#define ROWS       75
+#define COLS       172
+#define GROUP      48
 #define ROW_STRIDE 80
 #define COL_STRIDE 176
 

@@ -3,10 +3,20 @@
 #include "kernels/expf.h"
 #include "reference.h"
 
-enum { SLOT_X, SLOT_Y, SLOT_WEIGHT, SLOT_EXPECTED, SLOT_Q, SLOT_SCALE, SLOT_OFFSET, SLOT_EXPECTED_Q };
+enum {
+    SLOT_X,
+    SLOT_Y,
+    SLOT_WEIGHT,
+    SLOT_EXPECTED,
+    SLOT_Q,
+    SLOT_SCALE,
+    SLOT_OFFSET,
+    SLOT_EXPECTED_Q
+};
 
-static const int32_t sizes[] = {1,  2,  3,  4,  5,  7,  8,  9,  12, 15, 16,  17,  24,  31,  32, 33,
-                                47, 48, 49, 63, 64, 65, 72, 96, 127, 128, 129, 172, 255, 256, 257, 768};
+static const int32_t sizes[] = {1,  2,  3,   4,   5,   7,   8,   9,   12,  15, 16,
+                                17, 24, 31,  32,  33,  47,  48,  49,  63,  64, 65,
+                                72, 96, 127, 128, 129, 172, 255, 256, 257, 768};
 static const int32_t groups[] = {1, 2, 3, 4, 5, 12, 16, 17, 31, 32, 33, 64, 100, 128, 1000};
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
@@ -110,7 +120,8 @@ void test_add(const lull_kernels *k)
         for (shape = 0; shape < N_SHAPES; shape++) {
             const int32_t n = sizes[s];
             const float *y = vector(SLOT_Y, n, shape);
-            float *x = vector(SLOT_X, n, shape), *expected = check_slot(SLOT_EXPECTED, (size_t)n * 4);
+            float *x = vector(SLOT_X, n, shape),
+                  *expected = check_slot(SLOT_EXPECTED, (size_t)n * 4);
             check_case("n %d shape %d", n, shape, 0, 0, 0, 0);
             for (i = 0; i < n; i++) expected[i] = x[i] + y[i];
             k->add(x, y, n);

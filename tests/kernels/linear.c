@@ -5,7 +5,7 @@
 
 enum { SLOT_W, SLOT_SCALES, SLOT_PACKED, SLOT_X, SLOT_Y, SLOT_EXPECTED, SLOT_SX, SLOT_OFFSET };
 
-static const int32_t widths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,  13,  14,  15,
+static const int32_t widths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,  11,  12,  13,  14,  15,
                                  16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 128, 172, 255, 256, 257};
 static const int32_t heights[] = {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 81, 128, 131};
 static const int32_t groups[] = {1, 3, 4, 12, 16, 20, 32, 64, 100, 128, 300};
@@ -28,8 +28,8 @@ static size_t stride_of(int32_t n)
 }
 
 /* Rows that were asked for are as expected, blocks that were not keep what they held. */
-static void compare(const float *y, const float *expected, size_t stride, int32_t rows, int32_t block0,
-                    int32_t block1)
+static void compare(const float *y, const float *expected, size_t stride, int32_t rows,
+                    int32_t block0, int32_t block1)
 {
     const int32_t first = block0 * 16, end = block1 * 16 < rows ? block1 * 16 : rows;
     int32_t r;
@@ -135,7 +135,8 @@ static void pack_q8(lull_matrix *m, const q8_case *c, const int8_t *w, const flo
 {
     uint64_t bytes;
     int32_t b;
-    check_true("planned", lull_matrix_plan(m, LULL_Q8, c->scales, c->rows, c->cols, c->group, &bytes));
+    check_true("planned",
+               lull_matrix_plan(m, LULL_Q8, c->scales, c->rows, c->cols, c->group, &bytes));
     m->data = check_slot(SLOT_PACKED, (size_t)bytes);
     for (b = 0; b < m->n_blocks; b++)
         lull_matrix_pack_q8(m, b, w + (size_t)b * 16 * (size_t)c->cols,
@@ -181,9 +182,10 @@ static void one_q8(const lull_kernels *k, const q8_case *c, int all_ranges)
     uint64_t bytes;
     int32_t t, b0, b1;
 
-    check_case("rows %d cols %d group %d tokens %d scales %d weights %d", c->rows, c->cols, c->group,
-               c->tokens, (int)c->scales, c->shape_w);
-    check_true("planned", lull_matrix_plan(&m, LULL_Q8, c->scales, c->rows, c->cols, c->group, &bytes));
+    check_case("rows %d cols %d group %d tokens %d scales %d weights %d", c->rows, c->cols,
+               c->group, c->tokens, (int)c->scales, c->shape_w);
+    check_true("planned",
+               lull_matrix_plan(&m, LULL_Q8, c->scales, c->rows, c->cols, c->group, &bytes));
     scales = check_slot(SLOT_SCALES, (size_t)c->rows * (size_t)m.n_groups * 4);
     fill_weights(w, weights, c->shape_w, -128);
     fill_scales(scales, (size_t)c->rows * (size_t)m.n_groups, c->shape_scale, c->scales);

@@ -4,8 +4,6 @@
  *
  * A crash fails the test it happens in, and the next one runs.  The seed is printed: with it and
  * --test a failure repeats. */
-#define _POSIX_C_SOURCE 200809L
-
 #include "fpenv.h"
 #include "verdict.h"
 
@@ -91,8 +89,8 @@ static int run(const test *t, const lull_kernels *k, uint64_t seed)
     }
     if (k->leave != NULL) k->leave(vector_state);
     lull_fpenv_leave(&env);
-    printf("%-4s  %s/%s: %ld cases", check_verdict.failures ? "FAIL" : "ok", t->once ? "all" : k->name,
-           t->name, check_verdict.cases);
+    printf("%-4s  %s/%s: %ld cases", check_verdict.failures ? "FAIL" : "ok",
+           t->once ? "all" : k->name, t->name, check_verdict.cases);
     if (check_verdict.failures) printf(", %ld checks failed", check_verdict.failures);
     printf("\n");
     fflush(stdout);

@@ -10,8 +10,8 @@ static uint64_t double_bits(double x)
     return u;
 }
 
-/* The product is exact in double.  The sum is rounded to odd (its last bit says whether anything was
- * lost), so that rounding it again to float32 decides rightly: Boldo and Melquiond 2008. */
+/* The product is exact in double.  The sum is rounded to odd (its last bit says whether anything
+ * was lost), so that rounding it again to float32 decides rightly: Boldo and Melquiond 2008. */
 float ref_fused(float a, float b, float c)
 {
     const double p = (double)a * b, sum = p + c;
@@ -52,12 +52,10 @@ float ref_sqrt(float x)
 
 double ref_exp(double x)
 {
-    double term = 1.0, sum = 1.0, r;
-    int n = 0, i;
+    int n = (int)(2.0 * x), i; /* x = n / 2 + r */
+    const double r = x - 0.5 * n;
+    double term = 1.0, sum = 1.0;
 
-    for (r = x; r > 0.5; r -= 0.5) n++;
-    for (; r < -0.5; r += 0.5) n--;
-    r = x - 0.5 * n;
     for (i = 1; i < 20; i++) {
         term *= r / i;
         sum += term;
