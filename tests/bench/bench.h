@@ -23,11 +23,16 @@ static inline double bench_cpu_seconds(void)
     return (double)clock() / (double)CLOCKS_PER_SEC;
 }
 
+static inline int bench_is(const char *argument, const char *name)
+{
+    return argument != NULL && strcmp(argument, name) == 0;
+}
+
 /* If argv[*i] is --name, its value (and *i moves on to it), else NULL.  Ends the program when the
  * value is missing. */
 static inline const char *bench_option(int argc, char **argv, int *i, const char *name)
 {
-    if (strcmp(argv[*i], name) != 0) return NULL;
+    if (!bench_is(argv[*i], name)) return NULL;
     if (*i + 1 >= argc) {
         fprintf(stderr, "%s: %s needs a value\n", argv[0], name);
         exit(2);

@@ -81,13 +81,19 @@ parts() {
   echo "1 argmax --cols $vocab"
 }
 
+taken() {
+  echo "- taken $(date -u '+%Y-%m-%d'), commit" \
+    "$(git -C "$root" rev-parse --short HEAD 2> /dev/null || echo unknown)"
+}
+
 # What the figures were taken on and when, as Markdown.
 conditions() {
-  echo "- taken $(date -u '+%Y-%m-%d'), commit $(git -C "$root" rev-parse --short HEAD)"
+  taken
   if [ -r /proc/cpuinfo ]; then
-    echo "- processor: $(sed -n 's/^vendor_id.*: //p;s/^cpu family.*: /family /p;s/^model\t.*: /model /p' \
-      /proc/cpuinfo | head -n 3 | paste -sd ' '), $(getconf _NPROCESSORS_ONLN) cores, \
-load average $(cut -d ' ' -f 1 /proc/loadavg)"
+    family=$(sed -n 's/^vendor_id.*: //p;s/^cpu family.*: /family /p;s/^model\t.*: /model /p' \
+      /proc/cpuinfo | head -n 3 | paste -sd ' ')
+    echo "- processor: $family, $(getconf _NPROCESSORS_ONLN) cores, load average" \
+      "$(cut -d ' ' -f 1 /proc/loadavg)"
   fi
   echo "- compiler: $(${CC:-cc} --version | head -n 1)"
 }

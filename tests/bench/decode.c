@@ -33,8 +33,9 @@ static void check(lull_status status, const lull_error *error)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] "
-                    "[--prefill N] [--tokens N] [--repeat N] [--load-only] [--mark]\n");
+    fprintf(stderr,
+            "usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] "
+            "[--prefill N] [--tokens N] [--repeat N] [--load-only] [--mark]\n");
     exit(2);
 }
 
@@ -74,9 +75,9 @@ static plan parse(int argc, char **argv)
             p.tokens = bench_number("--tokens", value, 1, 1000000);
         else if ((value = bench_option(argc, argv, &i, "--repeat")) != NULL)
             p.repeat = bench_number("--repeat", value, 1, 10000);
-        else if (strcmp(argv[i], "--load-only") == 0)
+        else if (bench_is(argv[i], "--load-only"))
             p.load_only = 1;
-        else if (strcmp(argv[i], "--mark") == 0)
+        else if (bench_is(argv[i], "--mark"))
             p.mark = 1;
         else
             usage();
@@ -111,7 +112,8 @@ static void set_mark(void)
 }
 
 static void run_once(lull_context *context, const plan *p, int32_t vocab, const int32_t *prompt,
-                     double *prefill_seconds, double *decode_seconds, double *cpu_seconds, uint64_t *ids)
+                     double *prefill_seconds, double *decode_seconds, double *cpu_seconds,
+                     uint64_t *ids)
 {
     lull_sequence *sequence;
     const float *logits;
@@ -208,8 +210,8 @@ int main(int argc, char **argv)
         printf("\"kernel\":\"%s\",\"threads\":%d,\"prefill\":%ld,\"tokens\":%ld,\"repeat\":%ld,"
                "\"prefill_seconds\":%.6f,\"decode_seconds\":%.6f,\"decode_cpu_seconds\":%.6f,"
                "\"prefill_per_second\":%.2f,\"tokens_per_second\":%.2f,\"ids\":\"%08lx%08lx\",",
-               context_info.kernel, (int)context_info.threads, p.prefill, p.tokens, p.repeat, prefill,
-               decode, cpu, (double)p.prefill / prefill, (double)p.tokens / decode,
+               context_info.kernel, (int)context_info.threads, p.prefill, p.tokens, p.repeat,
+               prefill, decode, cpu, (double)p.prefill / prefill, (double)p.tokens / decode,
                (unsigned long)(r.ids >> 32), (unsigned long)(r.ids & 0xffffffffu));
         free(r.prefill);
         free(r.decode);

@@ -55,7 +55,7 @@ static void make_matrix(bench *b, lull_precision precision)
                      (int32_t)b->rows, (int32_t)b->cols, (int32_t)b->group, &bytes);
     b->w.data = get((size_t)bytes);
     for (block = 0; block < b->w.n_blocks; block++) {
-        const long left = b->rows - block * LULL_LANES;
+        const long left = b->rows - (long)block * LULL_LANES;
         lull_matrix_pack_f32(&b->w, block, rows, (int32_t)(left < LULL_LANES ? left : LULL_LANES));
     }
     b->bytes = (double)bytes;

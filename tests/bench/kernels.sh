@@ -1,6 +1,7 @@
 #!/bin/sh
 # What each kernel contributes to one decoded token on this machine, its data in cache.
 # usage: kernels.sh [--shape 15M] [--precision q8] [--positions N] [--cpu NAME] [--scratch DIR]
+# shellcheck disable=SC1091,SC2154  # common.sh sets root, scratch and results
 set -eu
 . "$(dirname "$0")/common.sh"
 

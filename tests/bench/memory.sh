@@ -4,6 +4,7 @@
 #
 # The peak is the "Maximum resident set size" of /usr/bin/time -v.  The promise: at most 1.10 x the
 # packed model + 16 MB; the script fails where it is broken.
+# shellcheck disable=SC1091,SC2154,SC2016  # common.sh sets root, scratch and results
 set -eu
 . "$(dirname "$0")/common.sh"
 

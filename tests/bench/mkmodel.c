@@ -6,9 +6,9 @@
  * (version 2) with N weights per scale (default: what fits).  --tokenizer writes a tokenizer.bin of
  * as many tokens.  The bytes depend on shape and seed alone, on every machine.
  *
- * The classifier is the embedding table, so a random model repeats its last token for ever, which is
- * all the same to a clock; but BOS (id 1) ends some programs.  Its row is therefore made so small
- * that it is never the most probable. */
+ * The classifier is the embedding table, so a random model repeats its last token for ever, which
+ * is all the same to a clock; but BOS (id 1) ends some programs.  Its row is therefore made so
+ * small that it is never the most probable. */
 #include "bench.h"
 #include "lull.h"
 
@@ -24,8 +24,8 @@ static const shape shapes[] = {{"260K", 64, 172, 5, 8, 4, 512, 512},
                                {"42M", 512, 1376, 8, 8, 8, 32000, 1024},
                                {"110M", 768, 2048, 12, 12, 12, 32000, 1024}};
 
-#define SPREAD 0.034641016f /* half the width of a flat distribution with deviation 0.02 */
-#define BUFFERED 16384      /* floats */
+#define SPREAD   0.034641016f /* half the width of a flat distribution with deviation 0.02 */
+#define BUFFERED 16384        /* floats */
 
 typedef struct writer {
     FILE *file;
@@ -124,16 +124,16 @@ static void write_model(const char *path, const shape *s, uint64_t seed)
     put_weights(&w, 1, dim, SPREAD);
     put_weights(&w, 1, dim, SPREAD / 1024.0f); /* BOS */
     put_weights(&w, vocab - 2, dim, SPREAD);
-    put_floats(&w, layers * dim, 0.0f, 1.0f);        /* rms_att (layers, dim) */
-    put_weights(&w, layers * dim, dim, SPREAD);      /* wq (layers, dim, dim) */
-    put_weights(&w, layers * kv, dim, SPREAD);       /* wk (layers, kv, dim) */
-    put_weights(&w, layers * kv, dim, SPREAD);       /* wv */
-    put_weights(&w, layers * dim, dim, SPREAD / 4);  /* wo (layers, dim, dim) */
-    put_floats(&w, layers * dim, 0.0f, 1.0f);        /* rms_ffn (layers, dim) */
-    put_weights(&w, layers * hidden, dim, SPREAD);   /* w1 (layers, hidden, dim) */
+    put_floats(&w, layers * dim, 0.0f, 1.0f);          /* rms_att (layers, dim) */
+    put_weights(&w, layers * dim, dim, SPREAD);        /* wq (layers, dim, dim) */
+    put_weights(&w, layers * kv, dim, SPREAD);         /* wk (layers, kv, dim) */
+    put_weights(&w, layers * kv, dim, SPREAD);         /* wv */
+    put_weights(&w, layers * dim, dim, SPREAD / 4);    /* wo (layers, dim, dim) */
+    put_floats(&w, layers * dim, 0.0f, 1.0f);          /* rms_ffn (layers, dim) */
+    put_weights(&w, layers * hidden, dim, SPREAD);     /* w1 (layers, hidden, dim) */
     put_weights(&w, layers * dim, hidden, SPREAD / 4); /* w2 (layers, dim, hidden) */
-    put_weights(&w, layers * hidden, dim, SPREAD);   /* w3 (layers, hidden, dim) */
-    put_floats(&w, dim, 0.0f, 1.0f);                 /* rms_final (dim) */
+    put_weights(&w, layers * hidden, dim, SPREAD);     /* w3 (layers, hidden, dim) */
+    put_floats(&w, dim, 0.0f, 1.0f);                   /* rms_final (dim) */
     /* RoPE tables (seq_len, head_dim / 2), cosines then sines, which every reader skips */
     put_floats(&w, (uint64_t)s->seq_len * (head_dim / 2) * 2, 0.0f, 0.0f);
     close_writer(&w);
@@ -142,13 +142,14 @@ static void write_model(const char *path, const shape *s, uint64_t seed)
 /* <unk>, BOS, EOS, the 256 byte tokens, then words. */
 static void write_tokenizer(const char *path, int32_t vocab_size)
 {
+    static const char *const special[] = {"<unk>", "\n<s>\n", "\n</s>\n"};
     writer w = open_writer(path, 0);
     char text[32];
     int32_t i;
     put_int(&w, (int32_t)sizeof text);
     for (i = 0; i < vocab_size; i++) {
         if (i < 3)
-            strcpy(text, i == 0 ? "<unk>" : i == 1 ? "\n<s>\n" : "\n</s>\n");
+            sprintf(text, "%s", special[i]);
         else if (i < 259)
             sprintf(text, "<0x%02X>", (unsigned)(i - 3));
         else
@@ -176,25 +177,35 @@ static void write_v2(const char *from, const char *to, int32_t group)
     printf("%s: 8 bit, group %d\n", to, (int)report.group);
 }
 
+static void refuse_shape(const char *text)
+{
+    fprintf(stderr,
+            "mkmodel: shape %s: expected 260K, 15M, 42M, 110M or dim,hidden_dim,layers,heads,"
+            "kv_heads,vocab,seq_len with heads dividing dim and at least 260 tokens\n",
+            text);
+    exit(2);
+}
+
 static shape parse_shape(const char *text)
 {
-    shape s;
-    char rest;
+    int32_t n[7]; /* in the order of struct shape */
+    const char *from = text;
     size_t i;
     for (i = 0; i < sizeof shapes / sizeof *shapes; i++)
         if (strcmp(text, shapes[i].name) == 0) return shapes[i];
-    s.name = text;
-    if (sscanf(text, "%d,%d,%d,%d,%d,%d,%d%c", &s.dim, &s.hidden_dim, &s.n_layers, &s.n_heads,
-               &s.n_kv_heads, &s.vocab_size, &s.seq_len, &rest) != 7 ||
-        s.dim < 1 || s.hidden_dim < 1 || s.n_layers < 1 || s.n_heads < 1 || s.n_kv_heads < 1 ||
-        s.vocab_size < 260 || s.seq_len < 1 || s.dim % s.n_heads != 0) {
-        fprintf(stderr,
-                "mkmodel: shape %s: expected 260K, 15M, 42M, 110M or dim,hidden_dim,layers,heads,"
-                "kv_heads,vocab,seq_len with heads dividing dim and at least 260 tokens\n",
-                text);
-        exit(2);
+    for (i = 0; i < 7; i++) {
+        char *end;
+        const long value = strtol(from, &end, 10);
+        if (end == from || *end != (i < 6 ? ',' : '\0') || value < 1 || value > 1000000)
+            refuse_shape(text);
+        n[i] = (int32_t)value;
+        from = end + 1;
     }
-    return s;
+    if (n[0] % n[3] != 0 || n[5] < 260) refuse_shape(text);
+    {
+        const shape s = {text, n[0], n[1], n[2], n[3], n[4], n[5], n[6]};
+        return s;
+    }
 }
 
 int main(int argc, char **argv)

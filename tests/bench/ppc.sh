@@ -7,6 +7,7 @@
 # ldI=N ldB=N dramRdB=N ..., through a model of the MPC7447A's caches.  lull loads the float32 model
 # as f32 or q8, evaluates BOS, then decodes N tokens (default 3); a token's cost is the mean of the
 # second to the last.  What the kernels cost by themselves is the difference between 1 and 2 calls.
+# shellcheck disable=SC1091,SC2154,SC2016  # common.sh sets root, scratch and results
 set -eu
 . "$(dirname "$0")/common.sh"
 
@@ -46,8 +47,8 @@ token() { # shape, precision
     --tokens "$tokens" --mark)
   parameters=$(parts "$1" "$2" 1 | awk '$2 ~ /^linear/ { n += $1 * $4 * $6 } END { print n }')
   {
-    printf '{"shape":"%s","name":"%s","insns":%s,"loads":%s,' "$1" "$2" "$(mean insns)" "$(mean ldI)"
-    printf '"load_bytes":%s,"dram_read":%s,' "$(mean ldB)" "$(mean dramRdB)"
+    printf '{"shape":"%s","name":"%s","insns":%s,' "$1" "$2" "$(mean insns)"
+    printf '"loads":%s,"load_bytes":%s,"dram_read":%s,' "$(mean ldI)" "$(mean ldB)" "$(mean dramRdB)"
     printf '"dram_write":%s,"weights":%s,%s}\n' "$(mean dramWrB)" "$parameters" "$(inside "$line")"
   } >> "$raw"
   echo "$1 $2: $(mean insns) instructions a token" >&2
@@ -99,7 +100,7 @@ done
   echo
   echo 'Command: `tests/bench/run.sh ppc --plugin-source PLUGIN`'
   echo
-  echo "- taken $(date -u '+%Y-%m-%d'), commit $(git -C "$root" rev-parse --short HEAD)"
+  taken
   echo "- compiler: $("${cross}gcc" --version | head -n 1)"
   echo "- $(qemu-ppc --version | head -n 1), -cpu 7447a"
   echo

@@ -2,16 +2,16 @@
  * usage: roof BYTES [--repeat N] [--pages small|huge]
  *
  * A step reads all weights once and multiplies each once; no program reads them faster than a loop
- * that does nothing else.  Four streams, a quarter of the buffer apart, keep most lines of memory under
- * way at once.  Prints one line of JSON: GB/s (10^9), the median
+ * that does nothing else.  Four streams, a quarter of the buffer apart, keep most lines of memory
+ * under way at once.  Prints one line of JSON: GB/s (10^9), the median
  * and the best of N passes (default 15).  Compile for the machine: -O3 -march=native. */
-#define _DEFAULT_SOURCE /* madvise */
+#define _DEFAULT_SOURCE 1 /* madvise */ /* NOLINT(bugprone-reserved-identifier) */
 #include "bench.h"
 
 #include <stdint.h>
 #include <sys/mman.h>
 
-#define LINE 64
+#define LINE    64
 #define STREAMS 4
 
 /* GCC's vectors: as wide as the machine has, and plain C elsewhere. */
@@ -42,7 +42,8 @@ static uint64_t pass(const wide *from, size_t lines)
 static void *get_pages(size_t bytes, int huge)
 {
     const size_t align = (size_t)2 << 20;
-    char *block = mmap(NULL, bytes + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *block =
+        mmap(NULL, bytes + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) {
         perror("roof: mmap");
         exit(1);
@@ -70,7 +71,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: roof BYTES [--repeat N] [--pages small|huge]\n");
         return 2;
     }
-    bytes = bench_number("BYTES", argv[1], STREAMS * LINE, 2147483647);
+    bytes = bench_number("BYTES", argv[1], (long)STREAMS * LINE, 2147483647);
     for (i = 2; i < argc; i++) {
         int at = (int)i;
         if ((value = bench_option(argc, argv, &at, "--repeat")) != NULL)
@@ -83,7 +84,7 @@ int main(int argc, char **argv)
         }
         i = at;
     }
-    lines = (size_t)bytes / (STREAMS * LINE) * STREAMS;
+    lines = (size_t)bytes / ((size_t)STREAMS * LINE) * STREAMS;
     block = get_pages(lines * LINE, huge);
     rates = malloc((size_t)repeat * sizeof *rates);
     if (rates == NULL) return 1;

@@ -8,7 +8,7 @@ if [ $# -eq 0 ]; then
   echo 'usage: tests/bench/run.sh NAME [OPTIONS]'
   for script in x86 memory ppc kernels; do
     echo
-    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}/  /p;}' "$here/$script.sh"
+    sed -n '2,/^set /{/^set /d;/shellcheck/d;s/^# \{0,1\}/  /p;}' "$here/$script.sh"
   done
   exit 0
 fi

@@ -8,6 +8,7 @@
 # (counted), the first one untimed, in alternation; medians and ratios are over the rounds.  runq
 # can only use a group that divides every row: 32 at 15M, 64 at 110M; lull reads that same file, and
 # the float32 file as q8 as it would by default.
+# shellcheck disable=SC1091,SC2154  # common.sh sets root, scratch and results
 set -eu
 . "$(dirname "$0")/common.sh"
 
@@ -44,7 +45,8 @@ peer() { # shape, name, program, model
   words=$(wc -w < "$scratch/peer.out")
   rate=$(sed -n 's/^achieved tok\/s: //p' "$scratch/peer.err")
   if [ "$words" -ne $((tokens + 1)) ] || [ -z "$rate" ]; then
-    echo "x86.sh: $2 at $1 made $words tokens, expected $((tokens + 1)): $(cat "$scratch/peer.err")" >&2
+    echo "x86.sh: $2 at $1 made $words tokens, expected $((tokens + 1)):" >&2
+    cat "$scratch/peer.err" >&2
     exit 1
   fi
   record "$1" "$2" "\"tokens_per_second\":$rate"
@@ -84,7 +86,8 @@ done
 {
   echo '# One stream on one x86 core, beside llama2.c'
   echo
-  echo "Command: \`tests/bench/run.sh x86 --run RUN --runq RUNQ --rounds $rounds${cpu:+ --cpu $cpu}\`"
+  echo "Command: \`tests/bench/run.sh x86 --run RUN --runq RUNQ --rounds $rounds\`"
+  [ -z "$cpu" ] || echo "with \`--cpu $cpu\`"
   echo
   conditions
   echo "- $rounds alternating rounds; tokens/s, medians, best in parentheses"
