@@ -83,7 +83,9 @@ local function x86()
       local own = values(shape, row[3], "tokens_per_second")
       local roof = values(shape, row[4], "gb_per_second")
       local used, bytes = {}, first(shape, row[3], "weight_bytes")
-      for i, v in ipairs(own) do used[i] = v * bytes / 1e9 end
+      local seconds = values(shape, row[3], "decode_cpu_seconds")
+      local tokens = first(shape, row[3], "tokens")
+      for i, s in ipairs(seconds) do used[i] = tokens * bytes / s / 1e9 end
       print(("| %s | %s, group %s, %.1f MB | %s | %s | %.2f | %.1f | %.0f %% | %s |"):format(
         shape, row[1], first(shape, row[3], "group"), bytes / 1e6, rate(peer), rate(own),
         ratio(own, peer), median(roof), 100 * ratio(used, roof), first(shape, row[3], "kernel")))
