@@ -347,7 +347,8 @@ LULL_API lull_status lull_sequence_score(lull_sequence *sequence, const int32_t 
 
 /* ---------------------------------------------------------------------- primitives on logits */
 /* Plain functions of (values, n); no allocation; deterministic on every machine; ties go to the
- * lower id.  -INFINITY means banned.  A NaN is never chosen and never indexes anything. */
+ * lower id.  -INFINITY means banned.  A NaN is never chosen and never indexes anything; what bans
+ * leaves it in place, so that drawing reports it. */
 
 typedef struct lull_candidate {
     int32_t id;

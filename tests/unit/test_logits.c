@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define EXPECTED_DIGEST 0x1b93628709f69fafu /* of every_machine_gives_the_same_bits */
+#define EXPECTED_DIGEST 0xbc5c83dcd8d09243u /* of every_machine_gives_the_same_bits */
 
 /* ---- vectors */
 
@@ -67,8 +67,8 @@ static float *copy_of(const float *v, size_t n)
     return c;
 }
 
-static const size_t lengths[] = { 1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 512,
-                                  1023, 1024, 1025, 2048, 5000 };
+static const size_t lengths[] = { 1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1025,
+                                  2100 };
 #define LENGTHS (sizeof lengths / sizeof lengths[0])
 
 /* f(values, n) for all kinds and lengths. */
@@ -78,7 +78,7 @@ static void on_all(void (*f)(const float *v, size_t n))
     int kind, round;
     for (kind = 0; kind < KINDS; kind++) {
         for (i = 0; i < LENGTHS; i++) {
-            for (round = 0; round < 3; round++) {
+            for (round = 0; round < (lengths[i] < 200 ? 3 : 1); round++) {
                 float *v = make(kind, lengths[i]);
                 f(v, lengths[i]);
                 free(v);
@@ -670,7 +670,7 @@ static void digest_all(int mode)
     int i, round;
     state = 99;
     digest = 0;
-    for (round = 0; round < 20; round++) {
+    for (round = 0; round < 6; round++) {
         int32_t id = 0;
         for (i = 0; i < 3000; i++) {
             state = state * 6364136223846793005u + 1442695040888963407u;
