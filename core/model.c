@@ -68,6 +68,7 @@ static void lay_out(arena *a, lull_model *m, const lull_layout *layout)
     lull_layer unplaced;
     int32_t i;
     int kind;
+    memset(&unplaced, 0, sizeof unplaced);
     m->layers = carve(a, (uint64_t)c->n_layers * sizeof(lull_layer));
     m->rope_cos = carve_floats(a, angles);
     m->rope_sin = carve_floats(a, angles);

@@ -170,7 +170,7 @@ lull_status lull_reader_u32(lull_reader *r, uint32_t *out, const char *what, lul
 
 lull_status lull_reader_i32(lull_reader *r, int32_t *out, const char *what, lull_error *error)
 {
-    uint32_t u;
+    uint32_t u = 0;
     lull_status status = lull_reader_u32(r, &u, what, error);
     if (status == LULL_OK) memcpy(out, &u, sizeof u);
     return status;

@@ -133,8 +133,8 @@ static lull_status fail_both(const lull_reader *r, const char *looks_like, const
     if (looks_like)
         return lull_fail(error, LULL_EFORMAT, 0, 0, "%s: no checkpoint; it looks like %s", tail,
                          looks_like);
-    return lull_fail(error, LULL_EFORMAT, 0, further->offset, "%s: no whole checkpoint; %s; %s", tail,
-                     further->message, further == big ? little->message : big->message);
+    return lull_fail(error, LULL_EFORMAT, 0, further->offset, "%s: no whole checkpoint; %s; %s",
+                     tail, further->message, further == big ? little->message : big->message);
 }
 
 /* The one order asked for; messages get the file's name. */

@@ -94,20 +94,15 @@ static int32_t rows_of(const lull_config *c, int kind)
     int32_t kv_dim = c->dim / c->n_heads * c->n_kv_heads;
     switch (kind) {
     case WK:
-    case WV:
-        return kv_dim;
+    case WV: return kv_dim;
     case W1:
-    case W3:
-        return c->hidden_dim;
+    case W3: return c->hidden_dim;
     case EMBEDDING:
-    case CLASSIFIER:
-        return c->vocab_size;
+    case CLASSIFIER: return c->vocab_size;
     case RMS_ATT:
     case RMS_FFN:
-    case RMS_FINAL:
-        return 1;
-    default:
-        return c->dim;
+    case RMS_FINAL: return 1;
+    default: return c->dim;
     }
 }
 

@@ -385,7 +385,7 @@ static void long_names_are_cut_at_their_beginning(void **state)
     lull_error e;
     (void)state;
     memset(name, 'x', sizeof name);
-    strcpy(name + 280, "/model.bin");
+    snprintf(name + 280, sizeof name - 280, "/model.bin");
     lull_reader_open_memory(&r, "abc", 3, name);
     assert_int_equal(lull_layout_read(&layout, &r, LULL_ANY_ORDER, NULL, &e), LULL_EFORMAT);
     assert_contains(e.message, "x/model.bin: no checkpoint; it looks like a text file");
