@@ -250,7 +250,7 @@ static void facts_of_a_model(void **state)
     assert_int_equal(i.weight_bytes, 2 * 19 * (4 + 8) * 64 +
                                          3 * (4 * 2 * 12 * 64 + 2 * 6 * 12 * 64 + 2 * 33 * 64) +
                                          7 * 32 * 4);
-    padding = (2 * 14 + 3 * 2 * 8) * 32; /* 14 rows of each table, 8 of w1 and w3 */
+    padding = (uint64_t)32 * (2 * 14 + 3 * 2 * 8); /* 14 rows of each table, 8 of w1 and w3 */
     assert_int_equal(i.needs_bytes[LULL_F32], 4 * (parameters + padding));
     assert_true(i.needs_bytes[LULL_Q4] < i.needs_bytes[LULL_Q8]);
     assert_true(i.model_bytes > i.weight_bytes);
@@ -626,7 +626,7 @@ static void peak_is_the_model_and_one_block(void **state)
     lull_model_info_get(m, &info);
     assert_true(memory.bytes >= info.model_bytes);
     assert_true(memory.bytes <= info.model_bytes + 512);            /* what alignment costs */
-    block = 16 * 172 * sizeof(float) + 2 * 9 * sizeof(lull_tensor); /* and where its rows lie */
+    block = sizeof(float) * 16 * 172 + sizeof(lull_tensor) * 2 * 9; /* and where its rows lie */
     assert_true(memory.peak <= memory.bytes + block + 512);
     lull_model_release(m);
     assert_int_equal(memory.blocks, 0);
