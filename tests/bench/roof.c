@@ -3,8 +3,9 @@
  *
  * A step reads all weights once and multiplies each once; no program reads them faster than a loop
  * that does nothing else.  Four streams, a quarter of the buffer apart, keep most lines of memory
- * under way at once.  Seconds are those of the process itself.  Prints one line of JSON: GB/s (10^9), the median
- * and the best of N passes (default 15).  Compile for the machine: -O3 -march=native. */
+ * under way at once.  Seconds are those of the process itself.  Prints one line of JSON: GB/s
+ * (10^9), the median and the best of N passes (default 15).  Compile for the machine: -O3
+ * -march=native. */
 #define _DEFAULT_SOURCE 1 /* madvise */ /* NOLINT(bugprone-reserved-identifier) */
 #include "bench.h"
 
@@ -88,7 +89,8 @@ int main(int argc, char **argv)
     block = get_pages(lines * LINE, huge);
     rates = malloc((size_t)repeat * sizeof *rates);
     if (rates == NULL) return 1;
-    for (k = 0; k < lines * LINE; k++) ((unsigned char *)block)[k] = (unsigned char)((uint32_t)k * 2654435761u >> 24);
+    for (k = 0; k < lines * LINE; k++)
+        ((unsigned char *)block)[k] = (unsigned char)((uint32_t)k * 2654435761u >> 24);
     for (i = -2; i < repeat; i++) { /* the first two passes only warm up */
         const double begin = bench_cpu_seconds();
         const uint64_t sum = pass(block, lines);
