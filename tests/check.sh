@@ -49,7 +49,9 @@ tidy() {
   check clang-format clang-format --dry-run -Werror $c $h
   # Kernels for other processors do not parse here.
   check clang-tidy tidy $(echo "$c" | grep -vE 'kernels/(altivec|neon)')
+  # uninitvar: it overlooks a memset in the one, and that n >= 1 in the other.
   check cppcheck cppcheck -q --std=c99 --enable=warning,portability --inline-suppr \
+    --suppress=uninitvar:core/model.c --suppress=uninitvar:core/logits.c \
     --error-exitcode=1 --suppress=internalAstError --suppress=invalidPointerCast \
     --suppress=duplicateAssignExpression -I core -I tests/support $c
   check luacheck luacheck -q --no-color $lua
@@ -76,7 +78,7 @@ tell $? 'each header compiles alone'
 echo '#include "core/lull.h"' > "$folder/alone.cc"
 check 'core/lull.h is C++' c++ -Wall -Wextra -Werror -pedantic -fsyntax-only -iquote . "$folder/alone.cc"
 
-git grep -nIE '[ 	]+$' -- . ':!tests/corpus' > "$folder/out"
+git grep -nIE '[ 	]+$' -- . ':!tests/corpus' ':!tests/*.txt' > "$folder/out"
 [ ! -s "$folder/out" ]
 tell $? 'no line ends in a blank'
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs under a prefix and runs what was installed from another folder with a clean environment;
 # installs once more through DESTDIR; uninstalls both and finds nothing left.
+# shellcheck disable=SC2016  # $1 is for the inner shell
 set -u
 : "${MAKE:=make}" "${BUILD:=build}" "${LUA:=lua5.1}"
 folder=$(mktemp -d) || exit 1

@@ -8,7 +8,7 @@
 set -u
 
 story='build-essential pkg-config lua5.1 liblua5.1-0-dev lua-argparse lua-cjson lua-filesystem'
-test="$story libcmocka-dev lua-busted time
+test="$story libcmocka-dev lua-busted locales time
   gcc-i686-linux-gnu libc6-dev-i386-cross
   gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
   gcc-s390x-linux-gnu libc6-dev-s390x-cross
