@@ -131,7 +131,7 @@ static lull_status measure(walker *w, shape *s, lull_error *error)
     status = rewind_walker(w, error);
     while (status == LULL_OK && w->offset < w->reader->size) {
         float score;
-        size_t length;
+        size_t length = 0;
         status = take_entry(w, s->n_tokens, &score, &length, error);
         if (status == LULL_OK) status = take(w, NULL, length, error);
         if (status == LULL_OK) {
@@ -246,6 +246,7 @@ lull_status lull_tokenizer_load(lull_tokenizer **out, lull_reader *r, int32_t vo
     }
 
     status = make(&t, &w, &s, allocator, error);
+    if (t == NULL) return status;
     if (status == LULL_OK) status = fill(t, &w, &s, error);
     if (status == LULL_OK) status = lull_tokenizer_index(t, error);
     if (status == LULL_OK) *out = t;
