@@ -86,6 +86,8 @@ int lull_lua_sequence_logits(lua_State *L)
     float *values;
     lull_error error;
     lua_settop(L, 1);
+    if (lull_sequence_logits(s->handle, &raw, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
     lull_getenv(L, 1);
     lua_rawgeti(L, 2, SLOT_VIEW);
     if (!lua_isnil(L, 3)) {
@@ -93,8 +95,6 @@ int lull_lua_sequence_logits(lua_State *L)
         if (!v->closed && !is_stale(v)) return 1;
     }
     lua_settop(L, 2);
-    if (lull_sequence_logits(s->handle, &raw, &error) != LULL_OK)
-        return lull_push_failure(L, &error);
 
     values = push_buffer(L, SLOT_VALUES, (size_t)s->context->vocab * sizeof *values);
     v = lull_object_new(L, &lull_logits_kind);

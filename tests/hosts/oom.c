@@ -120,6 +120,6 @@ int main(int argc, char **argv)
     lua_close(keeper);
     printf(
         "allocations 1 to %ld of Lua failed once, and from each of %ld on all failed (step %d)\n",
-        last[0], last[1]);
+        last[0], last[1], STRIDE);
     return 0;
 }

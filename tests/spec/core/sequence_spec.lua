@@ -108,7 +108,10 @@ describe("a sequence", function()
     seq:feed({1, 2})
     fails("ESTATE", "queued", seq:logits())
     context:step()
-    assert(seq:logits())
+    local view = assert(seq:logits())
+    seq:feed(3) -- and no step: no old logits for a new history
+    fails("ESTATE", "queued", seq:logits())
+    assert.are.equal("number", type(view:logprob(3))) -- which the view is still good for
   end)
 
   it("forks into what goes on alone", function()
