@@ -53,15 +53,25 @@ void test_select(const lull_kernels *portable)
 
 static size_t held, refuse_over;
 
+/* Counts, refuses what is large, aligns nothing, and watches 64 bytes behind each block. */
 static void *counting(void *user, void *block, size_t old_bytes, size_t new_bytes)
 {
+    unsigned char *p = block;
+    size_t i;
+
     check_true("the hook's own pointer", user == &held);
     if (new_bytes > refuse_over) return NULL;
     held += new_bytes;
     held -= old_bytes;
-    if (new_bytes != 0) return realloc(block, new_bytes);
-    free(block);
-    return NULL;
+    if (p != NULL) {
+        for (i = 0; i < 64; i++) check_true("written inside the block", p[old_bytes + i] == 0xc3);
+        free(p - 1);
+        return NULL;
+    }
+    p = malloc(new_bytes + 65);
+    if (p == NULL) return NULL;
+    memset(p, 0xc3, new_bytes + 65);
+    return p + 1;
 }
 
 static void memory_tests(void)
