@@ -67,21 +67,68 @@ int lull_lua_context_new(lua_State *L)
 
 /* ---------------------------------------------------------------------------------- methods */
 
-/* context:step{max_tokens = N} -> tokens that remain queued */
-static int context_step(lua_State *L)
+/* The max_tokens of the options at 2, 0 where there are none. */
+static size_t max_tokens_argument(lua_State *L)
 {
     static const char *const names[] = {"max_tokens", NULL};
-    size_t most, remaining = 0;
     double wanted;
-    lull_error error;
-    lull_open_context(L, 1);
     lua_settop(L, 2);
     lull_options_check(L, 2, names);
     wanted = lull_option_integer(L, 2, "max_tokens", 1, two53, 0);
-    most = wanted < 2147483647.0 ? (size_t)wanted : 0;
+    return wanted < 2147483647.0 ? (size_t)wanted : 0;
+}
+
+/* context:step{max_tokens = N} -> tokens that remain queued */
+static int context_step(lua_State *L)
+{
+    size_t most, remaining = 0;
+    lull_error error;
+    lull_open_context(L, 1);
+    most = max_tokens_argument(L);
     if (lull_context_step(lull_open_context(L, 1)->handle, most, &remaining, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     lull_push_count(L, remaining);
+    return 1;
+}
+
+/* context:start{max_tokens = N} -> context: the same step on a thread of its own */
+static int context_start(lua_State *L)
+{
+    size_t most;
+    lull_error error;
+    lull_open_context(L, 1);
+    most = max_tokens_argument(L);
+    if (lull_context_start(lull_open_context(L, 1)->handle, most, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* context:poll() -> true when no step runs: wait() would return at once */
+static int context_poll(lua_State *L)
+{
+    lua_pushboolean(L, !lull_context_running(lull_open_context(L, 1)->handle));
+    return 1;
+}
+
+/* context:wait() -> what step() would have returned */
+static int context_wait(lua_State *L)
+{
+    size_t remaining;
+    lull_error error;
+    if (lull_context_wait(lull_open_context(L, 1)->handle, &remaining, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
+    lull_push_count(L, remaining);
+    return 1;
+}
+
+/* context:fd() -> a descriptor that is readable when a started step has ended */
+static int context_fd(lua_State *L)
+{
+    lull_error error;
+    int fd = lull_context_fd(lull_open_context(L, 1)->handle, &error);
+    if (fd < 0) return lull_push_failure(L, &error);
+    lua_pushinteger(L, fd);
     return 1;
 }
 
@@ -167,6 +214,10 @@ void lull_register_context(lua_State *L)
     static const luaL_Reg methods[] = {
         {"sequence", lull_lua_sequence_new},
         {"step", context_step},
+        {"start", context_start},
+        {"poll", context_poll},
+        {"wait", context_wait},
+        {"fd", context_fd},
         {"cancel", context_cancel},
         {"info", context_info},
         {"model", context_model},

@@ -246,8 +246,19 @@ void lull_context_drop(lull_context *c)
 void lull_context_close(lull_context *c)
 {
     if (c == NULL || c->closed) return;
+    lull_background_close(c);
     c->closed = 1;
+    lull_context_settle(c);
     lull_context_drop(c);
+}
+
+lull_status lull_context_check(const lull_context *c, lull_error *error)
+{
+    if (c->closed) return lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
+    if (lull_background_busy(c))
+        return lull_fail(error, LULL_ESTATE, 0, 0,
+                         "a step runs in the background; wait for it first");
+    return LULL_OK;
 }
 
 void lull_context_info_get(const lull_context *c, lull_context_info *info)
@@ -266,11 +277,11 @@ void lull_context_cancel(lull_context *c)
 /* Put up to n queued tokens of s into the pass. */
 static int32_t add_rows(lull_context *c, int32_t n_rows, lull_sequence *s, size_t n)
 {
-    size_t i, queued = s->n_tokens - s->n_done;
+    size_t i, queued = s->n_tokens - s->n_ahead;
     if (n > queued) n = queued;
     for (i = 0; i < n; i++) {
         lull_row *row = &c->rows[n_rows++];
-        size_t position = s->n_done + i;
+        size_t position = s->n_ahead + i;
         int last = position + 1 == s->n_tokens;
         row->sequence = s;
         row->token = s->tokens[position];
@@ -291,13 +302,13 @@ static int32_t gather(lull_context *c, lull_sequence *only, size_t limit)
     if (limit > (size_t)c->info.batch) limit = (size_t)c->info.batch;
     for (single = 1; single >= 0; single--)
         for (s = c->first; s != NULL && (size_t)n < limit; s = s->next)
-            if ((only == NULL || s == only) && (s->n_tokens - s->n_done == 1) == single)
+            if ((only == NULL || s == only) && (s->n_tokens - s->n_ahead == 1) == single)
                 n = add_rows(c, n, s, limit - (size_t)n);
     return n;
 }
 
 /* Take over the results of a pass: what was evaluated, last logits, scores. */
-static void settle(lull_context *c, int32_t n)
+static void take_results(lull_context *c, int32_t n)
 {
     size_t vocab_size = (size_t)c->model->config.vocab_size;
     int32_t i;
@@ -305,8 +316,7 @@ static void settle(lull_context *c, int32_t n)
         const lull_row *row = &c->rows[i];
         lull_sequence *s = row->sequence;
         size_t next = (size_t)row->position + 1;
-        s->n_done = next;
-        s->serial++;
+        s->n_ahead = next;
         if (row->logits == NULL) continue;
         if (next < s->n_tokens) {
             s->scores[next] = (float)lull_logits_logprob(row->logits, vocab_size, s->tokens[next]);
@@ -318,7 +328,42 @@ static void settle(lull_context *c, int32_t n)
     }
 }
 
-static size_t count_queued(const lull_context *c)
+lull_status lull_context_run(lull_context *c, lull_sequence *only, size_t max_tokens,
+                             lull_error *error)
+{
+    lull_status status = LULL_OK;
+    lull_fpenv env;
+    uint32_t vector_env = 0;
+    size_t budget = max_tokens != 0 ? max_tokens : SIZE_MAX;
+    int32_t n;
+    lull_fpenv_enter(&env);
+    if (c->kernels->enter != NULL) vector_env = c->kernels->enter();
+    while (status == LULL_OK && (n = gather(c, only, budget)) > 0) {
+        status = lull_forward(c, n, error);
+        if (status == LULL_OK) take_results(c, n);
+        budget -= (size_t)n;
+    }
+    if (c->kernels->leave != NULL) c->kernels->leave(vector_env);
+    lull_fpenv_leave(&env);
+    /* A cancel that came too late for this step is for the next one. */
+    if (status == LULL_ECANCELED) lull_atomic_set(&c->cancel, 0);
+    return status;
+}
+
+void lull_context_settle(lull_context *c)
+{
+    lull_sequence *s, *next;
+    for (s = c->first; s != NULL; s = next) {
+        next = s->next;
+        if (s->n_ahead != s->n_done) {
+            s->n_done = s->n_ahead;
+            s->serial++;
+        }
+        if (s->closing) lull_sequence_close(s);
+    }
+}
+
+size_t lull_context_queued(const lull_context *c)
 {
     const lull_sequence *s;
     size_t n = 0;
@@ -329,28 +374,13 @@ static size_t count_queued(const lull_context *c)
 lull_status lull_context_evaluate(lull_context *c, lull_sequence *only, size_t max_tokens,
                                   size_t *remaining, lull_error *error)
 {
-    lull_status status = LULL_OK;
-    lull_fpenv env;
-    uint32_t vector_env = 0;
-    size_t budget = max_tokens != 0 ? max_tokens : SIZE_MAX;
-    int32_t n;
+    lull_status status = lull_context_check(c, error);
     if (remaining != NULL) *remaining = 0;
-    if (c->closed) return lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
-    if (!lull_pool_usable(c->pool))
-        return lull_fail(error, LULL_ESTATE, 0, 0,
-                         "the context was opened before fork(); open a new one in this process");
-    lull_fpenv_enter(&env);
-    if (c->kernels->enter != NULL) vector_env = c->kernels->enter();
-    while (status == LULL_OK && (n = gather(c, only, budget)) > 0) {
-        status = lull_forward(c, n, error);
-        if (status == LULL_OK) settle(c, n);
-        budget -= (size_t)n;
-    }
-    if (c->kernels->leave != NULL) c->kernels->leave(vector_env);
-    lull_fpenv_leave(&env);
-    /* A cancel that came too late for this step is for the next one. */
-    if (status == LULL_ECANCELED) lull_atomic_set(&c->cancel, 0);
-    if (remaining != NULL) *remaining = count_queued(c);
+    if (status != LULL_OK) return status;
+    if (!lull_pool_usable(c->pool)) return lull_context_fail_forked(error);
+    status = lull_context_run(c, only, max_tokens, error);
+    lull_context_settle(c);
+    if (remaining != NULL) *remaining = lull_context_queued(c);
     return status;
 }
 
@@ -359,4 +389,10 @@ lull_status lull_context_step(lull_context *c, size_t max_tokens, size_t *remain
 {
     lull_error_clear(error);
     return lull_context_evaluate(c, NULL, max_tokens, remaining, error);
+}
+
+lull_status lull_context_fail_forked(lull_error *error)
+{
+    return lull_fail(error, LULL_ESTATE, 0, 0,
+                     "the context was opened before fork(); open a new one in this process");
 }

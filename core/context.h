@@ -15,6 +15,8 @@ struct lull_sequence {
     unsigned char *wants_score; /* (length) */
     size_t n_tokens; /* held */
     size_t n_done;   /* evaluated; the rest is queued */
+    size_t n_ahead;  /* n_done as the running step has it; equal when none runs */
+    int closing;     /* closed while a step runs: freed when that has ended */
     unsigned char **blocks; /* (ceil(length / 16)); KV of positions 16i .. 16i+15, NULL past the end */
     float *logits;   /* (vocab_size padded to 16) after token n_done - 1 */
     int has_logits;
@@ -34,6 +36,7 @@ struct lull_context {
     int references; /* one of the handle, one of each sequence */
     int closed;
     int cancel; /* atomic */
+    struct lull_background *background; /* NULL before the first lull_context_start */
     lull_model *model;
     const lull_kernels *kernels;
     lull_pool *pool; /* NULL with one thread */
@@ -75,8 +78,25 @@ lull_status lull_forward(lull_context *context, int32_t n, lull_error *error);
 /* Free the context when nobody refers to it any more.  (context.c) */
 void lull_context_drop(lull_context *context);
 
-/* Evaluate up to max_tokens queued tokens of one sequence, or of all when only is NULL.
- * (context.c) */
+/* ESTATE unless the context may be used now. (context.c) */
+lull_status lull_context_check(const lull_context *context, lull_error *error);
+
+/* A step in its three parts (context.c).  run evaluates and may be on another thread; settle, on the
+ * caller's, shows what changed and frees the sequences that were closed meanwhile. */
+lull_status lull_context_run(lull_context *context, lull_sequence *only, size_t max_tokens,
+                             lull_error *error);
+void lull_context_settle(lull_context *context);
+size_t lull_context_queued(const lull_context *context);
+
+/* ESTATE: the context belongs to the process that forked this one. */
+lull_status lull_context_fail_forked(lull_error *error);
+
+/* Is a background step started and not yet waited for? (background.c) */
+int lull_background_busy(const lull_context *context);
+/* Cancel, join, free.  NULL background is fine. (background.c) */
+void lull_background_close(lull_context *context);
+
+/* The three at once, of one sequence, or of all when only is NULL. */
 lull_status lull_context_evaluate(lull_context *context, lull_sequence *only, size_t max_tokens,
                                   size_t *remaining, lull_error *error);
 

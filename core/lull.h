@@ -295,6 +295,32 @@ LULL_API lull_status lull_context_step(lull_context *context, size_t max_tokens,
  *  layer.  Any thread, and signal handlers. */
 LULL_API void lull_context_cancel(lull_context *context);
 
+/* ---- the same step in the background, so that an event loop stays alive
+ *
+ * Between lull_context_start and the lull_context_wait (or successful poll) that ends it, a step runs
+ * on a thread of the context's own, which has all signals blocked.  Meanwhile every other call on
+ * the context and its sequences that can fail returns ESTATE and the rest show the state before the
+ * start; closing a sequence is put off until the step has ended; closing the context cancels the
+ * step and waits for it. */
+
+/** Begin a step of at most max_tokens (0 = all).  The thread, and the pipe of lull_context_fd, are
+ *  made at the first call and kept.  Errors  ESTATE (running already, closed), ENOMEM, EIO. */
+LULL_API lull_status lull_context_start(lull_context *context, size_t max_tokens,
+                                        lull_error *error);
+
+/** 1 while a started step runs, 0 when it has come to its end (then lull_context_wait returns at
+ *  once) or none was started. */
+LULL_API int lull_context_running(const lull_context *context);
+
+/** Wait for the end of the started step and return what it came to, exactly as lull_context_step
+ *  would have.  ESTATE when none was started. */
+LULL_API lull_status lull_context_wait(lull_context *context, size_t *remaining, lull_error *error);
+
+/** A descriptor that is readable while a started step has ended and was not waited for; for poll(2)
+ *  and event loops.  Close-on-exec; never read from it and never close it.  -1 and an error (EIO)
+ *  when the system has none. */
+LULL_API int lull_context_fd(lull_context *context, lull_error *error);
+
 /* ---------------------------------------------------------------------------------- sequences */
 
 /** Open an empty sequence.  Errors  ELIMIT (all places taken), ENOMEM, ESTATE (context closed). */

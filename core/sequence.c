@@ -88,18 +88,12 @@ static lull_sequence *allocate(lull_context *c, lull_error *error)
     return s;
 }
 
-static lull_status check_open(const lull_context *c, lull_error *error)
-{
-    if (c->closed) return lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
-    return LULL_OK;
-}
-
 lull_status lull_sequence_open(lull_sequence **out, lull_context *c, lull_error *error)
 {
     lull_sequence *s, **tail = &c->first;
     lull_error_clear(error);
     *out = NULL;
-    if (check_open(c, error) != LULL_OK) return LULL_ESTATE;
+    if (lull_context_check(c, error) != LULL_OK) return LULL_ESTATE;
     if (c->info.open_sequences == c->info.sequences)
         return lull_fail(error, LULL_ELIMIT, 0, 0,
                          "the context holds %d sequence%s, and all are open; close one or open the "
@@ -122,6 +116,10 @@ void lull_sequence_close(lull_sequence *s)
     lull_sequence **link;
     if (s == NULL) return;
     c = s->context;
+    if (lull_background_busy(c)) {
+        s->closing = 1; /* freed when the step has ended, by lull_context_settle */
+        return;
+    }
     drop_blocks_from(s, 0);
     for (link = &c->first; *link != s;) link = &(*link)->next;
     *link = s->next;
@@ -137,7 +135,7 @@ static lull_status check_feed(const lull_sequence *s, const int32_t *tokens, siz
 {
     const lull_context *c = s->context;
     size_t i, length = (size_t)c->info.length;
-    if (check_open(c, error) != LULL_OK) return LULL_ESTATE;
+    if (lull_context_check(c, error) != LULL_OK) return LULL_ESTATE;
     for (i = 0; i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= c->model->config.vocab_size)
             return lull_fail(error, LULL_EINVAL, 0, 0,
@@ -179,12 +177,13 @@ lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n
 lull_status lull_sequence_rewind(lull_sequence *s, size_t n, lull_error *error)
 {
     lull_error_clear(error);
-    if (check_open(s->context, error) != LULL_OK) return LULL_ESTATE;
+    if (lull_context_check(s->context, error) != LULL_OK) return LULL_ESTATE;
     if (n > s->n_tokens)
         return lull_fail(error, LULL_EINVAL, 0, 0, "rewind to %lu tokens: the sequence holds %lu",
                          (unsigned long)n, (unsigned long)s->n_tokens);
     s->n_tokens = n;
     if (s->n_done >= n) s->n_done = n > 0 ? n - 1 : 0;
+    s->n_ahead = s->n_done;
     s->has_logits = 0;
     s->serial++;
     drop_blocks_from(s, n);
@@ -204,7 +203,7 @@ lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *s, lull_error
     memcpy(child->scores, s->scores, s->n_tokens * sizeof *s->scores);
     memcpy(child->wants_score, s->wants_score, s->n_tokens);
     child->n_tokens = s->n_tokens;
-    child->n_done = s->n_done;
+    child->n_done = child->n_ahead = s->n_done;
     child->has_logits = s->has_logits;
     if (s->has_logits)
         memcpy(child->logits, s->logits, (size_t)c->model->config.vocab_size * sizeof(float));
@@ -246,14 +245,15 @@ const float *lull_sequence_scores(const lull_sequence *s)
 
 uint64_t lull_sequence_serial(const lull_sequence *s)
 {
-    return s->serial;
+    /* A running step may be writing this sequence's logits already. */
+    return s->serial + (lull_background_busy(s->context) && s->n_done < s->n_tokens);
 }
 
 lull_status lull_sequence_logits(const lull_sequence *s, const float **logits, lull_error *error)
 {
     lull_error_clear(error);
     *logits = NULL;
-    if (check_open(s->context, error) != LULL_OK) return LULL_ESTATE;
+    if (lull_context_check(s->context, error) != LULL_OK) return LULL_ESTATE;
     if (s->n_tokens == 0)
         return lull_fail(error, LULL_ESTATE, 0, 0, "no logits: the sequence is empty; feed it first");
     if (!s->has_logits)
@@ -273,7 +273,7 @@ lull_status lull_sequence_score(lull_sequence *s, const int32_t *tokens, size_t 
     int had_logits = s->has_logits;
     lull_status status;
     lull_error_clear(error);
-    if (check_open(c, error) != LULL_OK) return LULL_ESTATE;
+    if (lull_context_check(c, error) != LULL_OK) return LULL_ESTATE;
     if (length == 0)
         return lull_fail(error, LULL_ESTATE, 0, 0,
                          "score: the sequence is empty; feed what the tokens follow first");
