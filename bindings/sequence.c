@@ -5,6 +5,7 @@
 #include "objects.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const double most_index = 2147483647.0;
 
@@ -121,14 +122,15 @@ static int sequence_feed(lua_State *L)
     const int32_t *ids;
     int32_t one;
     size_t n;
-    unsigned flags;
+    lull_feed_options options;
     lull_error error;
     lull_open_sequence(L, 1);
     lua_settop(L, 3);
     lull_options_check(L, 3, names);
-    flags = lull_option_boolean(L, 3, "score", 0) ? LULL_FEED_SCORE : 0;
+    memset(&options, 0, sizeof options);
+    options.score = lull_option_boolean(L, 3, "score", 0);
     ids = tokens_argument(L, &one, &n, &error);
-    if (ids == NULL || lull_sequence_feed(handle_of(L), ids, n, flags, &error) != LULL_OK)
+    if (ids == NULL || lull_sequence_feed(handle_of(L), ids, n, &options, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     lua_settop(L, 1);
     return 1;

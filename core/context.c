@@ -286,7 +286,11 @@ static int32_t add_rows(lull_context *c, int32_t n_rows, lull_sequence *s, size_
         row->sequence = s;
         row->token = s->tokens[position];
         row->position = (int32_t)position;
-        row->wants_logits = last || s->wants_score[position + 1];
+        row->to = last ? s->logits : lull_kept_logits(s, position);
+        row->wants_logits = row->to != NULL || (s->wants[position + 1] & WANT_SCORE) != 0;
+        row->hidden = NULL;
+        if ((s->wants[position] & WANT_HIDDEN) != 0)
+            row->hidden = s->kept.hidden + position * (size_t)c->model->config.dim;
         row->logits = NULL;
     }
     return n_rows;
@@ -318,13 +322,10 @@ static void take_results(lull_context *c, int32_t n)
         size_t next = (size_t)row->position + 1;
         s->n_ahead = next;
         if (row->logits == NULL) continue;
-        if (next < s->n_tokens) {
-            s->scores[next] = (float)lull_logits_logprob(row->logits, vocab_size, s->tokens[next]);
-        } else {
-            if (row->logits != s->logits)
-                memcpy(s->logits, row->logits, vocab_size * sizeof(float));
+        if (next == s->n_tokens)
             s->has_logits = 1;
-        }
+        else if ((s->wants[next] & WANT_SCORE) != 0)
+            s->scores[next] = (float)lull_logits_logprob(row->logits, vocab_size, s->tokens[next]);
     }
 }
 

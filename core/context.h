@@ -8,11 +8,26 @@
 
 #define LULL_KV_POSITIONS 16 /* positions in a KV block */
 
+/* What a token's evaluation shall leave behind. */
+#define WANT_SCORE  1u /* its own log-probability: of the logits before it */
+#define WANT_HIDDEN 2u
+
+/* Memory for it, got when it is asked for; each array NULL before. (outputs.c) */
+typedef struct lull_kept {
+    float *logits; /* (n_logits, vocab_stride) of tokens first_logits, first_logits + 1, ... */
+    size_t first_logits, n_logits;
+    float *hidden; /* (length, dim) */
+    int32_t *layers; /* (n_layers), ascending */
+    float *layer_logits; /* (n_layers, vocab_stride) of token layers_token */
+    int32_t n_layers;
+    size_t layers_token;
+} lull_kept;
+
 struct lull_sequence {
     lull_context *context;
     int32_t *tokens; /* (length) */
     float *scores;   /* (length); NaN where none was asked for */
-    unsigned char *wants_score; /* (length) */
+    unsigned char *wants; /* (length): WANT_* of each token */
     size_t n_tokens; /* held */
     size_t n_done;   /* evaluated; the rest is queued */
     size_t n_ahead;  /* n_done as the running step has it; equal when none runs */
@@ -20,6 +35,7 @@ struct lull_sequence {
     unsigned char **blocks; /* (ceil(length / 16)); KV of positions 16i .. 16i+15, NULL past the end */
     float *logits;   /* (vocab_size padded to 16) after token n_done - 1 */
     int has_logits;
+    lull_kept kept;
     uint64_t serial;
     lull_sequence *next; /* in the context's list, in order of opening */
 };
@@ -28,8 +44,10 @@ struct lull_sequence {
 typedef struct lull_row {
     lull_sequence *sequence;
     int32_t token, position;
-    int wants_logits;
-    const float *logits; /* out, when wanted: (vocab_size), valid until the next pass */
+    int wants_logits;    /* its own, or because the next token wants its score */
+    float *to;           /* where its logits belong, or NULL: any place that lasts until the next pass */
+    float *hidden;       /* (dim) where its hidden state belongs, or NULL */
+    const float *logits; /* out, when wanted: (vocab_size) */
 } lull_row;
 
 struct lull_context {
@@ -74,6 +92,17 @@ struct lull_context {
  * sequence in ascending order.  Writes KV and the logits wanted; changes nothing else.
  * ECANCELED.  (forward.c) */
 lull_status lull_forward(lull_context *context, int32_t n, lull_error *error);
+
+/* Memory for what options ask of tokens first .. first + n - 1, and *wants of each. (outputs.c) */
+lull_status lull_kept_reserve(lull_sequence *sequence, size_t first, size_t n,
+                              const lull_feed_options *options, unsigned *wants, lull_error *error);
+void lull_kept_free(lull_sequence *sequence);
+lull_status lull_kept_copy(lull_sequence *to, const lull_sequence *from, lull_error *error);
+/* Forget what belongs to tokens n and later. */
+void lull_kept_rewind(lull_sequence *sequence, size_t n);
+/* Where the logits of an earlier token belong, or NULL; and of the layer-th layer listed. */
+float *lull_kept_logits(const lull_sequence *sequence, size_t token);
+float *lull_kept_layer(const lull_sequence *sequence, size_t token, int32_t layer);
 
 /* Free the context when nobody refers to it any more.  (context.c) */
 void lull_context_drop(lull_context *context);

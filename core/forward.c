@@ -302,28 +302,58 @@ static void forward_layer(pass *p)
     run_tokens(p, residual_task);
 }
 
-/* Final norm and classifier, for the tokens whose logits are wanted. */
+/* Final norm and classifier for the rows that want logits. */
 static void classify(pass *p)
 {
     lull_context *c = p->context;
-    int32_t t, n_wanted = 0;
-    float *out;
-    for (t = 0; t < p->n; t++)
-        if (c->rows[t].wants_logits)
-            norm_token(c, n_wanted++, c->x + (size_t)t * c->dim_stride, c->model->rms_final);
+    const size_t bytes = (size_t)c->model->config.vocab_size * sizeof(float);
+    int32_t t, n_wanted = 0, slot = 0;
+    float *one = NULL, *y;
+    for (t = 0; t < p->n; t++) {
+        if (!c->rows[t].wants_logits) continue;
+        norm_token(c, n_wanted++, c->x + (size_t)t * c->dim_stride, c->model->rms_final);
+        one = c->rows[t].to;
+    }
     if (n_wanted == 0) return;
-    out = c->logits;
+    /* A single row, the usual case, goes to its place without a copy. */
+    y = n_wanted == 1 && one != NULL ? one : c->logits;
+    add_job(p, &c->model->classifier, y, c->vocab_stride);
+    run_linear(p, c->xb, c->dim_stride, &c->xq, n_wanted);
     for (t = 0; t < p->n; t++) {
         lull_row *row = &c->rows[t];
         if (!row->wants_logits) continue;
-        /* A single row, the usual case, goes to its sequence without a copy. */
-        if (n_wanted == 1) out = row->sequence->logits;
-        row->logits = out;
-        if (n_wanted == 1) break;
-        out += c->vocab_stride;
+        row->logits = y + (size_t)slot++ * c->vocab_stride;
+        if (row->to == NULL || row->to == row->logits) continue;
+        memcpy(row->to, row->logits, bytes);
+        row->logits = row->to;
     }
-    add_job(p, &c->model->classifier, n_wanted == 1 ? out : c->logits, c->vocab_stride);
-    run_linear(p, c->xb, c->dim_stride, &c->xq, n_wanted);
+}
+
+/* The logits that the network would give if it ended after layer l, for rows that want them. */
+static void classify_early(pass *p)
+{
+    lull_context *c = p->context;
+    int32_t t;
+    for (t = 0; t < p->n; t++) {
+        const lull_row *row = &c->rows[t];
+        float *to = lull_kept_layer(row->sequence, (size_t)row->position, p->l);
+        if (to == NULL) continue;
+        norm_token(c, 0, c->x + (size_t)t * c->dim_stride, c->model->rms_final);
+        add_job(p, &c->model->classifier, to, c->vocab_stride);
+        run_linear(p, c->xb, c->dim_stride, &c->xq, 1);
+    }
+}
+
+static void keep_hidden(pass *p)
+{
+    lull_context *c = p->context;
+    int32_t t, dim = c->model->config.dim;
+    for (t = 0; t < p->n; t++) {
+        if (c->rows[t].hidden == NULL) continue;
+        /* xb is padded to whole registers, a kept state is not. */
+        c->kernels->rmsnorm(c->xb, c->x + (size_t)t * c->dim_stride, c->model->rms_final, dim);
+        memcpy(c->rows[t].hidden, c->xb, (size_t)dim * sizeof(float));
+    }
 }
 
 lull_status lull_forward(lull_context *c, int32_t n, lull_error *error)
@@ -339,7 +369,9 @@ lull_status lull_forward(lull_context *c, int32_t n, lull_error *error)
                              (int)c->model->config.n_layers);
         p.layer = &c->model->layers[p.l];
         forward_layer(&p);
+        classify_early(&p);
     }
+    keep_hidden(&p);
     classify(&p);
     return LULL_OK;
 }

@@ -328,14 +328,22 @@ LULL_API lull_status lull_sequence_open(lull_sequence **out, lull_context *conte
                                         lull_error *error);
 LULL_API void lull_sequence_close(lull_sequence *sequence);
 
-/** Flags of lull_sequence_feed. */
-#define LULL_FEED_SCORE 1u /* record the log-probability of each of these tokens */
+/** What evaluating the tokens of one feed shall leave behind, beside the logits of the last. */
+typedef struct lull_feed_options {
+    int score;      /* 1: the log-probability of each of these tokens (lull_sequence_scores) */
+    int all_logits; /* 1: the logits after each of these tokens (lull_sequence_logits_at), until the
+                     * next feed that asks for this */
+    int hidden;     /* 1: the hidden state of each of these tokens (lull_sequence_hidden) */
+    const int32_t *layers; /* (n_layers) after these layers, 0-based and ascending, the logits that */
+    int32_t n_layers;      /* the last of these tokens would have if the network ended there */
+} lull_feed_options;
 
-/** Queue tokens and reserve their KV; nothing is computed before the next step.
- *  Errors  EINVAL (an id outside the vocabulary, named), ECONTEXT (with the numbers), ESTATE;
- *  on any error the sequence is unchanged. */
+/** Queue tokens and reserve their KV, and memory for what options (NULL = nothing) ask to keep;
+ *  nothing is computed before the next step.
+ *  Errors  EINVAL (an id outside the vocabulary, named; layers), ECONTEXT (with the numbers),
+ *  ENOMEM, ESTATE; on any error the sequence is unchanged. */
 LULL_API lull_status lull_sequence_feed(lull_sequence *sequence, const int32_t *tokens, size_t n,
-                                        unsigned flags, lull_error *error);
+                                        const lull_feed_options *options, lull_error *error);
 
 /** Tokens held, queued ones included; tokens queued; the tokens themselves (valid until the next
  *  call that changes the sequence); the context it lives in. */
@@ -344,14 +352,27 @@ LULL_API size_t lull_sequence_pending(const lull_sequence *sequence);
 LULL_API const int32_t *lull_sequence_tokens(const lull_sequence *sequence);
 LULL_API lull_context *lull_sequence_context(const lull_sequence *sequence);
 
-/** Log-probabilities (natural, of the raw logits) recorded by LULL_FEED_SCORE, one per token held;
- *  NaN for tokens fed without the flag, not yet evaluated, or first in the sequence. */
+/** Log-probabilities (natural, of the raw logits) of tokens fed with options.score, one per token
+ *  held; NaN for the others, those not yet evaluated, and the first in the sequence. */
 LULL_API const float *lull_sequence_scores(const lull_sequence *sequence);
 
 /** The raw logits (vocab_size) after the last token; owned by the sequence, valid until its
  *  logits change.  Errors  ESTATE: empty, tokens still queued, or closed. */
 LULL_API lull_status lull_sequence_logits(const lull_sequence *sequence, const float **logits,
                                           lull_error *error);
+
+/** The raw logits (vocab_size) after token i of the sequence, 0-based: the last one's, or of an
+ *  earlier one that was fed with all_logits.  layer -1 is the whole network; else one of the layers
+ *  asked for with the last token.  Owned by the sequence, valid until it is fed, stepped or rewound.
+ *  A fork does not inherit these.  Errors  EINVAL (i, layer), ESTATE (not asked for, not evaluated). */
+LULL_API lull_status lull_sequence_logits_at(const lull_sequence *sequence, size_t i, int32_t layer,
+                                             const float **logits, lull_error *error);
+
+/** The hidden state (dim) of token i, 0-based: the residual stream after the last layer and the final
+ *  norm, what the classifier sees.  Owned by the sequence; kept until the token is rewound, and
+ *  inherited by forks.  Errors  EINVAL (i), ESTATE (not fed with hidden, not evaluated). */
+LULL_API lull_status lull_sequence_hidden(const lull_sequence *sequence, size_t i,
+                                          const float **hidden, lull_error *error);
 
 /** A number that changes whenever this sequence's logits or history change other than by feeding:
  *  what was copied from lull_sequence_logits is current while it stays the same. */

@@ -84,7 +84,7 @@ static lull_sequence *allocate(lull_context *c, lull_error *error)
     at += scores_bytes;
     s->blocks = (unsigned char **)(void *)(memory + at);
     at += blocks_bytes;
-    s->wants_score = memory + at;
+    s->wants = memory + at;
     return s;
 }
 
@@ -124,6 +124,7 @@ void lull_sequence_close(lull_sequence *s)
     for (link = &c->first; *link != s;) link = &(*link)->next;
     *link = s->next;
     c->info.open_sequences--;
+    lull_kept_free(s);
     lull_memory_put(&c->model->allocator, s);
     lull_context_drop(c);
 }
@@ -148,27 +149,29 @@ static lull_status check_feed(const lull_sequence *s, const int32_t *tokens, siz
     return LULL_OK;
 }
 
-lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n, unsigned flags,
-                               lull_error *error)
+lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n,
+                               const lull_feed_options *options, lull_error *error)
 {
     size_t i, first = s->n_tokens;
-    int scored = (flags & LULL_FEED_SCORE) != 0;
+    unsigned wants = 0;
     lull_status status;
     lull_error_clear(error);
-    if ((flags & ~LULL_FEED_SCORE) != 0)
-        return lull_fail(error, LULL_EINVAL, 0, 0, "feed: unknown flags 0x%x", flags);
     if ((status = check_feed(s, tokens, n, error)) != LULL_OK) return status;
+    if (n == 0) return LULL_OK;
+    if (options != NULL &&
+        (status = lull_kept_reserve(s, first, n, options, &wants, error)) != LULL_OK)
+        return status;
     for (i = 0; i < n; i++) {
         s->tokens[first + i] = tokens[i];
         s->scores[first + i] = lull_bits_float(NAN_BITS);
-        s->wants_score[first + i] = (unsigned char)scored;
+        s->wants[first + i] = (unsigned char)wants;
     }
     /* The step scores a token when it evaluates the one before it; the logits before the first of
      * these may be here already. */
-    if (scored && n > 0 && s->has_logits)
+    if ((wants & WANT_SCORE) != 0 && s->has_logits)
         s->scores[first] = (float)lull_logits_logprob(
             s->logits, (size_t)s->context->model->config.vocab_size, tokens[0]);
-    if (n > 0) s->has_logits = 0;
+    s->has_logits = 0;
     s->n_tokens += n;
     reserve(s);
     return LULL_OK;
@@ -186,6 +189,7 @@ lull_status lull_sequence_rewind(lull_sequence *s, size_t n, lull_error *error)
     s->n_ahead = s->n_done;
     s->has_logits = 0;
     s->serial++;
+    lull_kept_rewind(s, n);
     drop_blocks_from(s, n);
     reserve(s);
     return LULL_OK;
@@ -201,7 +205,12 @@ lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *s, lull_error
     if (status != LULL_OK) return status;
     memcpy(child->tokens, s->tokens, s->n_tokens * sizeof *s->tokens);
     memcpy(child->scores, s->scores, s->n_tokens * sizeof *s->scores);
-    memcpy(child->wants_score, s->wants_score, s->n_tokens);
+    memcpy(child->wants, s->wants, s->n_tokens);
+    status = lull_kept_copy(child, s, error);
+    if (status != LULL_OK) {
+        lull_sequence_close(child);
+        return status;
+    }
     child->n_tokens = s->n_tokens;
     child->n_done = child->n_ahead = s->n_done;
     child->has_logits = s->has_logits;
@@ -268,6 +277,7 @@ lull_status lull_sequence_logits(const lull_sequence *s, const float **logits, l
 lull_status lull_sequence_score(lull_sequence *s, const int32_t *tokens, size_t n, float *logprobs,
                                 lull_error *error)
 {
+    static const lull_feed_options score = {1, 0, 0, NULL, 0};
     lull_context *c = s->context;
     size_t length = s->n_tokens;
     int had_logits = s->has_logits;
@@ -277,7 +287,7 @@ lull_status lull_sequence_score(lull_sequence *s, const int32_t *tokens, size_t 
     if (length == 0)
         return lull_fail(error, LULL_ESTATE, 0, 0,
                          "score: the sequence is empty; feed what the tokens follow first");
-    if ((status = lull_sequence_feed(s, tokens, n, LULL_FEED_SCORE, error)) != LULL_OK) return status;
+    if ((status = lull_sequence_feed(s, tokens, n, &score, error)) != LULL_OK) return status;
     if (n == 0) return LULL_OK;
     status = lull_context_evaluate(c, s, 0, NULL, error);
     if (status == LULL_OK) memcpy(logprobs, s->scores + length, n * sizeof *logprobs);

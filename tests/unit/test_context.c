@@ -259,6 +259,7 @@ static void test_step_limits_and_serves_single_tokens_first(void **state)
 
 static void test_scores_equal_logprobs_of_logits(void **state)
 {
+    static const lull_feed_options score = {1, 0, 0, NULL, 0};
     lull_model *model = load("unshared", NULL);
     lull_context *c = open_context(model, 2, 64);
     lull_sequence *s = open_sequence(c), *other = open_sequence(c);
@@ -284,7 +285,7 @@ static void test_scores_equal_logprobs_of_logits(void **state)
     }
     /* The same through feed's flag, and NaN where none was asked for. */
     assert_int_equal(lull_sequence_rewind(s, 7, NULL), LULL_OK);
-    assert_int_equal(lull_sequence_feed(s, ids, 20, LULL_FEED_SCORE, NULL), LULL_OK);
+    assert_int_equal(lull_sequence_feed(s, ids, 20, &score, NULL), LULL_OK);
     step(c);
     assert_memory_equal(lull_sequence_scores(s) + 7, scores, sizeof scores);
     for (i = 0; i < 7; i++) assert_true(isnan(lull_sequence_scores(s)[i]));
@@ -323,7 +324,6 @@ static void test_errors_change_nothing(void **state)
     assert_error(lull_sequence_feed(s, bad, 3, 0, &error), LULL_EINVAL, &error, "token 2 of 3");
     assert_error(lull_sequence_feed(s, ids, 21, 0, &error), LULL_ECONTEXT, &error,
                  "21 tokens do not fit: the sequence holds 0, the context's length is 20");
-    assert_error(lull_sequence_feed(s, ids, 1, 8, &error), LULL_EINVAL, &error, "flags");
     assert_error(lull_sequence_rewind(s, 1, &error), LULL_EINVAL, &error, "rewind to 1");
     assert_int_equal(lull_sequence_length(s), 0);
     feed(s, 0, 20, 0);
