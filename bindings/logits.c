@@ -77,6 +77,44 @@ static void *push_buffer(lua_State *L, int slot, size_t bytes)
     return lua_touserdata(L, -1);
 }
 
+/* Push logits that own their values and their raw ones: n of each, to be filled.  It is closed
+ * until then. */
+static lull_lua_logits *push_copy(lua_State *L, int32_t n)
+{
+    lull_lua_logits *copy = lull_object_new(L, &lull_logits_kind);
+    copy->closed = 1;
+    lua_createtable(L, SLOT_LAST, 0);
+    lua_pushvalue(L, -1);
+    lull_setenv(L, -3);
+    copy->n = n;
+    copy->values = push_buffer(L, SLOT_VALUES, 2 * (size_t)n * sizeof *copy->values);
+    copy->raw = copy->values + n;
+    lua_pop(L, 2);
+    return copy;
+}
+
+/* sequence:logits(i [, layer]) -> a copy: after token i, of the whole network or of its first
+ * layers, as far as its feed asked for them */
+static int kept_logits(lua_State *L)
+{
+    int32_t n = lull_open_sequence(L, 1)->context->vocab, layer = -1;
+    lull_lua_logits *copy;
+    const float *kept;
+    size_t at;
+    lull_error error;
+    lua_settop(L, 3);
+    if (!lua_isnil(L, 3)) layer = (int32_t)lull_check_integer(L, 3, 1, 4096) - 1;
+    copy = push_copy(L, n);
+    at = lull_token_argument(L, 2);
+    if (lull_sequence_logits_at(lull_open_sequence(L, 1)->handle, at, layer, &kept, &error) !=
+        LULL_OK)
+        return lull_push_failure(L, &error);
+    memcpy(copy->values, kept, (size_t)n * sizeof *kept);
+    memcpy(copy->values + n, kept, (size_t)n * sizeof *kept);
+    copy->closed = 0;
+    return 1;
+}
+
 /* sequence:logits() -> view; the same one while the sequence stays as it is */
 int lull_lua_sequence_logits(lua_State *L)
 {
@@ -85,6 +123,7 @@ int lull_lua_sequence_logits(lua_State *L)
     const float *raw;
     float *values;
     lull_error error;
+    if (!lua_isnoneornil(L, 2) || !lua_isnoneornil(L, 3)) return kept_logits(L);
     lua_settop(L, 1);
     if (lull_sequence_logits(s->handle, &raw, &error) != LULL_OK)
         return lull_push_failure(L, &error);
@@ -121,24 +160,14 @@ int lull_lua_sequence_logits(lua_State *L)
 static int logits_clone(lua_State *L)
 {
     lull_lua_logits *v = open_view(L), *copy;
-    size_t n = (size_t)v->n;
-    float *values;
+    size_t bytes = (size_t)v->n * sizeof *v->values;
     lua_settop(L, 1);
-    copy = lull_object_new(L, &lull_logits_kind);
-    copy->closed = 1;
-    lua_createtable(L, SLOT_LAST, 0);
-    lua_pushvalue(L, -1);
-    lull_setenv(L, 2);
-    values = push_buffer(L, SLOT_VALUES, 2 * n * sizeof *values);
+    copy = push_copy(L, v->n);
     v = open_view(L);
-    copy->n = v->n;
     copy->probabilities = v->probabilities;
-    copy->values = values;
-    copy->raw = values + n;
-    memcpy(values, v->values, n * sizeof *values);
-    memcpy(values + n, v->raw, n * sizeof *values);
+    memcpy(copy->values, v->values, bytes);
+    memcpy(copy->values + v->n, v->raw, bytes);
     copy->closed = 0;
-    lua_settop(L, 2);
     return 1;
 }
 

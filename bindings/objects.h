@@ -103,6 +103,7 @@ lull_lua_context *lull_open_context(lua_State *L, int arg);
 int lull_lua_sequence_new(lua_State *L); /* context:sequence */
 lull_lua_sequence *lull_open_sequence(lua_State *L, int arg);
 int lull_lua_sequence_logits(lua_State *L); /* sequence:logits; in logits.c */
+size_t lull_token_argument(lua_State *L, int arg);
 
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);

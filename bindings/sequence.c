@@ -115,10 +115,35 @@ static const int32_t *tokens_argument(lua_State *L, int32_t *one, size_t *n, lul
     return lull_check_ids(L, 2, s->context->vocab, one, n);
 }
 
-/* sequence:feed(text | id | {ids} [, {score = true}]) -> sequence */
+/* Option layers, a list of numbers of layers (1 = after the first), as 0-based indices in a new
+ * userdata, which is pushed. */
+static void layers_option(lua_State *L, int arg, lull_feed_options *o)
+{
+    static const double most_layers = 4096; /* the core checks against the model's */
+    int32_t *layers;
+    size_t i, n;
+    int list;
+    if (!lull_option_push(L, arg, "layers")) return;
+    list = lua_gettop(L);
+    if (!lua_istable(L, list)) lull_type_error(L, arg, list, "layers", "a list of layers");
+    n = lull_rawlen(L, list);
+    if (n > (size_t)most_layers) luaL_argerror(L, arg, "layers is too long");
+    layers = lua_newuserdata(L, n * sizeof *layers + 1);
+    for (i = 0; i < n; i++) {
+        lua_rawgeti(L, list, (int)(i + 1));
+        layers[i] = (int32_t)lull_need_integer(L, arg, lua_gettop(L), "a layer", 1, most_layers) - 1;
+        lua_pop(L, 1);
+    }
+    o->layers = layers;
+    o->n_layers = (int32_t)n;
+}
+
+/* sequence:feed(text | id | {ids} [, {logits = "last" | "all", score =, hidden =, layers =}]) ->
+ * sequence */
 static int sequence_feed(lua_State *L)
 {
-    static const char *const names[] = {"score", NULL};
+    static const char *const names[] = {"logits", "score", "hidden", "layers", NULL};
+    static const char *const kept[] = {"last", "all", NULL};
     const int32_t *ids;
     int32_t one;
     size_t n;
@@ -128,7 +153,10 @@ static int sequence_feed(lua_State *L)
     lua_settop(L, 3);
     lull_options_check(L, 3, names);
     memset(&options, 0, sizeof options);
+    options.all_logits = lull_option_choice(L, 3, "logits", kept, 0);
     options.score = lull_option_boolean(L, 3, "score", 0);
+    options.hidden = lull_option_boolean(L, 3, "hidden", 0);
+    layers_option(L, 3, &options);
     ids = tokens_argument(L, &one, &n, &error);
     if (ids == NULL || lull_sequence_feed(handle_of(L), ids, n, &options, &error) != LULL_OK)
         return lull_push_failure(L, &error);
@@ -188,6 +216,16 @@ static size_t range_arguments(lua_State *L, size_t length, size_t *first)
     return (size_t)(j - i) + 1;
 }
 
+/* Token i of the sequence at 1, by default the last, counted from 0.  Raises outside. */
+size_t lull_token_argument(lua_State *L, int arg)
+{
+    double n = (double)lull_sequence_length(handle_of(L)), i = n;
+    if (!lua_isnoneornil(L, arg)) i = lull_check_integer(L, arg, -n, n);
+    if (i < 0) i += n + 1;
+    if (i < 1) luaL_argerror(L, arg, n < 1 ? "the sequence is empty" : "tokens count from 1");
+    return (size_t)i - 1;
+}
+
 /* sequence:tokens([i [, j]]) -> list of ids */
 static int sequence_tokens(lua_State *L)
 {
@@ -235,6 +273,27 @@ static int sequence_scores(lua_State *L)
         else
             lua_pushboolean(L, 0);
         lua_rawseti(L, -2, (int)(i + 1));
+    }
+    return 1;
+}
+
+/* sequence:hidden([i]) -> list of dim numbers: the hidden state of token i, by default the last */
+static int sequence_hidden(lua_State *L)
+{
+    const float *hidden;
+    size_t at;
+    int32_t k;
+    lull_model_info info;
+    lull_error error;
+    lull_model_info_get(model_of(L, 1), &info);
+    lua_settop(L, 2);
+    lua_createtable(L, info.config.dim, 0);
+    at = lull_token_argument(L, 2);
+    if (lull_sequence_hidden(handle_of(L), at, &hidden, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
+    for (k = 0; k < info.config.dim; k++) {
+        lua_pushnumber(L, hidden[k]);
+        lua_rawseti(L, 3, k + 1);
     }
     return 1;
 }
@@ -327,6 +386,7 @@ void lull_register_sequence(lua_State *L)
         {"rewind", sequence_rewind},
         {"score", sequence_score},
         {"scores", sequence_scores},
+        {"hidden", sequence_hidden},
         {"tokens", sequence_tokens},
         {"token", sequence_token},
         {"text", sequence_text},

@@ -295,6 +295,105 @@ static void test_scores_equal_logprobs_of_logits(void **state)
     lull_model_release(model);
 }
 
+/* All logits, hidden states and early logits against a sequence that is fed one by one. */
+static void test_kept_outputs_equal_those_of_single_steps(void **state)
+{
+    static const int32_t layers[] = {0, 1};
+    lull_feed_options keep = {0, 1, 1, layers, 2};
+    lull_model *model = load("gqa", NULL);
+    const size_t dim = (size_t)model->config.dim, n = 20;
+    lull_context *c = open_context(model, 3, 64);
+    lull_sequence *s = open_sequence(c), *one = open_sequence(c), *child;
+    const float *a, *b, *h;
+    int32_t ids[20], last = model->config.n_layers - 1, only = 0;
+    size_t i;
+    (void)state;
+    for (i = 0; i < n; i++) ids[i] = token(i + 4, 0);
+    feed(s, 0, 4, 0);
+    feed(one, 0, 4, 0);
+    step(c);
+    assert_int_equal(lull_sequence_feed(s, ids, n, &keep, NULL), LULL_OK);
+    assert_int_equal(lull_sequence_logits_at(s, 5, -1, &a, NULL), LULL_ESTATE);
+    step(c);
+    for (i = 4; i < 24; i++) {
+        lull_feed_options hidden = {0, 0, 1, &only, 1};
+        assert_int_equal(lull_sequence_feed(one, ids + i - 4, 1, &hidden, NULL), LULL_OK);
+        step(c);
+        assert_int_equal(lull_sequence_logits_at(s, i, -1, &a, NULL), LULL_OK);
+        assert_memory_equal(a, logits_of(one), logits_bytes(c));
+        assert_int_equal(lull_sequence_hidden(s, i, &h, NULL), LULL_OK);
+        assert_int_equal(lull_sequence_hidden(one, i, &b, NULL), LULL_OK);
+        assert_memory_equal(h, b, dim * sizeof(float));
+    }
+    /* After the first layer the same as in the other sequence, after the last the same as in the end. */
+    assert_int_equal(lull_sequence_logits_at(s, 23, 0, &a, NULL), LULL_OK);
+    assert_int_equal(lull_sequence_logits_at(one, 23, 0, &b, NULL), LULL_OK);
+    assert_memory_equal(a, b, logits_bytes(c));
+    assert_true(memcmp(a, logits_of(s), logits_bytes(c)) != 0);
+    if (last == 1) {
+        assert_int_equal(lull_sequence_logits_at(s, 23, last, &a, NULL), LULL_OK);
+        assert_memory_equal(a, logits_of(s), logits_bytes(c));
+    }
+    /* Hidden states go with a fork; what a rewind drops is gone. */
+    assert_int_equal(lull_sequence_fork(&child, s, NULL), LULL_OK);
+    assert_int_equal(lull_sequence_hidden(child, 10, &a, NULL), LULL_OK);
+    assert_int_equal(lull_sequence_hidden(s, 10, &b, NULL), LULL_OK);
+    assert_memory_equal(a, b, dim * sizeof(float));
+    assert_int_equal(lull_sequence_rewind(s, 10, NULL), LULL_OK);
+    step(c);
+    assert_int_equal(lull_sequence_logits_at(s, 8, -1, &a, NULL), LULL_OK);
+    assert_int_equal(lull_sequence_logits_at(s, 10, -1, &a, NULL), LULL_EINVAL);
+    feed(s, 10, 12, 0);
+    step(c);
+    assert_int_equal(lull_sequence_logits_at(s, 10, -1, &a, NULL), LULL_ESTATE);
+    assert_int_equal(lull_sequence_hidden(s, 10, &a, NULL), LULL_ESTATE);
+    assert_int_equal(lull_sequence_hidden(s, 3, &a, NULL), LULL_ESTATE);
+    assert_int_equal(lull_sequence_logits_at(s, 11, 0, &a, NULL), LULL_ESTATE);
+    assert_int_equal(lull_sequence_logits_at(s, 11, 99, &a, NULL), LULL_EINVAL);
+    lull_sequence_close(s);
+    lull_sequence_close(one);
+    lull_sequence_close(child);
+    lull_context_close(c);
+    lull_model_release(model);
+}
+
+static void test_a_refused_output_changes_nothing(void **state)
+{
+    static const int32_t layers[] = {1, 0}, good[] = {0};
+    lull_feed_options bad = {0, 0, 0, layers, 2}, all = {1, 1, 1, good, 1};
+    lull_error error;
+    failing f;
+    lull_model *model;
+    lull_context *c;
+    lull_sequence *s;
+    int32_t ids[5] = {1, 2, 3, 4, 5};
+    long k;
+    lull_status status;
+    (void)state;
+    failing_init(&f, 0, 0);
+    model = load("gqa", &f.allocator);
+    c = open_context(model, 1, 20);
+    s = open_sequence(c);
+    assert_int_equal(lull_sequence_feed(s, ids, 5, &bad, &error), LULL_EINVAL);
+    assert_non_null(strstr(error.message, "layer 0, expected ascending"));
+    for (k = 1;; k++) {
+        long blocks = f.blocks;
+        f.fail_at = f.calls + k;
+        status = lull_sequence_feed(s, ids, 5, &all, &error);
+        if (status == LULL_OK) break;
+        assert_int_equal(status, LULL_ENOMEM);
+        assert_int_equal(f.blocks, blocks);
+        assert_int_equal(lull_sequence_length(s), 0);
+    }
+    assert_true(k > 3);
+    f.fail_at = 0;
+    step(c);
+    lull_sequence_close(s);
+    lull_context_close(c);
+    lull_model_release(model);
+    assert_int_equal(f.blocks, 0);
+}
+
 static void assert_error(lull_status status, lull_status expected, const lull_error *error,
                          const char *text)
 {
@@ -555,6 +654,8 @@ int main(void)
         cmocka_unit_test(test_shared_prefix_takes_its_blocks_once),
         cmocka_unit_test(test_step_limits_and_serves_single_tokens_first),
         cmocka_unit_test(test_scores_equal_logprobs_of_logits),
+        cmocka_unit_test(test_kept_outputs_equal_those_of_single_steps),
+        cmocka_unit_test(test_a_refused_output_changes_nothing),
         cmocka_unit_test(test_errors_change_nothing),
         cmocka_unit_test(test_options_are_checked),
         cmocka_unit_test(test_cancel_leaves_a_usable_sequence),
