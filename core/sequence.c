@@ -280,6 +280,7 @@ lull_status lull_sequence_score(lull_sequence *s, const int32_t *tokens, size_t 
     static const lull_feed_options score = {1, 0, 0, NULL, 0};
     lull_context *c = s->context;
     size_t length = s->n_tokens;
+    const uint64_t serial = s->serial;
     int had_logits = s->has_logits;
     lull_status status;
     lull_error_clear(error);
@@ -292,7 +293,9 @@ lull_status lull_sequence_score(lull_sequence *s, const int32_t *tokens, size_t 
     status = lull_context_evaluate(c, s, 0, NULL, error);
     if (status == LULL_OK) memcpy(logprobs, s->scores + length, n * sizeof *logprobs);
     lull_sequence_rewind(s, length, NULL);
-    /* Put back the logits that were there. */
-    if (status == LULL_OK && had_logits) status = lull_context_evaluate(c, s, 0, NULL, error);
+    if (status != LULL_OK || !had_logits) return status;
+    /* Put back the logits that were there; bit for bit, so what was copied from them is current. */
+    status = lull_context_evaluate(c, s, 0, NULL, error);
+    if (status == LULL_OK) s->serial = serial;
     return status;
 }

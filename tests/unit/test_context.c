@@ -265,6 +265,7 @@ static void test_scores_equal_logprobs_of_logits(void **state)
     lull_sequence *s = open_sequence(c), *other = open_sequence(c);
     float before[4096], scores[20];
     int32_t ids[20];
+    uint64_t serial;
     size_t i;
     (void)state;
     for (i = 0; i < 20; i++) ids[i] = token(7 + i, 0);
@@ -272,7 +273,9 @@ static void test_scores_equal_logprobs_of_logits(void **state)
     step(c);
     feed(other, 0, 3, 1);
     memcpy(before, logits_of(s), logits_bytes(c));
+    serial = lull_sequence_serial(s);
     assert_int_equal(lull_sequence_score(s, ids, 20, scores, NULL), LULL_OK);
+    assert_true(lull_sequence_serial(s) == serial);
     assert_int_equal(lull_sequence_length(s), 7);
     assert_memory_equal(logits_of(s), before, logits_bytes(c));
     assert_int_equal(lull_sequence_pending(other), 3); /* nobody else is evaluated */
