@@ -26,10 +26,17 @@
  *
  *  context:sequence()                    when all places are taken, garbage is collected first
  *  context:step{max_tokens =}            evaluates what is queued; how many tokens remain
+ *  context:start{max_tokens =}           the same in the background; then until wait() has
+ *                                        returned, other calls give nil, message, "ESTATE"
+ *  context:poll()  :wait()  :fd()        has it ended?  what step() returns; readable at the end
  *  context:cancel()  :info()  :model()  :close()
  *
- *  sequence:feed(text | id | ids, {score = true})   queues; text begins with BOS if it comes first
+ *  sequence:feed(text | id | ids, {score =, logits = "all", hidden =, layers = {1, ...}})
+ *                                        queues; text begins with BOS if it comes first
  *  sequence:logits()                     a view, see logits.c; the same one until the next step
+ *  sequence:logits(i, layer)             a copy: after token i, of the whole network or its first
+ *                                        layers, where the feed asked for "all" or that layer
+ *  sequence:hidden(i)                    hidden state of token i, where the feed asked for it
  *  sequence:fork()  :rewind(n)
  *  sequence:score(text | id | ids)       log-probabilities of a continuation, which is not kept
  *  sequence:scores()                     those of {score = true}, false for other tokens

@@ -49,6 +49,7 @@ local METHODS = {
   context = {
     object = function() return context end,
     sequence = {}, step = {options()}, cancel = {}, info = {}, model = {}, close = {},
+    start = {options()}, poll = {}, wait = {}, fd = {},
   },
   sequence = {
     object = function() return seq end,
@@ -57,7 +58,9 @@ local METHODS = {
     rewind = {integer(0, 4, 4)},
     tokens = {maybe(index()), maybe(index())}, text = {maybe(index()), maybe(index())},
     token = {index()},
-    logits = {}, fork = {}, scores = {}, length = {}, pending = {}, context = {}, model = {},
+    logits = {maybe(integer(-4, 4, 4)), maybe(integer(1, 4096))},
+    hidden = {maybe(integer(-4, 4, 4))},
+    fork = {}, scores = {}, length = {}, pending = {}, context = {}, model = {},
     close = {},
   },
   logits = {
@@ -170,7 +173,11 @@ local function try_arguments(name, f, object, specs)
 end
 
 describe("every argument of", function()
-  after_each(function() seq:rewind(4) context:step() end)
+  after_each(function()
+    context:wait() -- for what start was called with
+    seq:rewind(4)
+    context:step()
+  end)
   teardown(common.clean)
 
   for name, specs in pairs(FUNCTIONS) do
