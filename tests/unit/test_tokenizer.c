@@ -578,13 +578,13 @@ static void malformed_byte_tokens_are_text(void **unused)
 {
     static const char *const texts[] = { "<unk>", "<s>", "</s>", "<0x-1>", "<0x4", "<0x 4>", "<0xZZ>",
                                          "<0x41>x", "<0x+4>", "0x41>", "<0X41>", "<0x41>", "<0x41>",
-                                         "<0xfF>", "" };
+                                         "<0xfF>", "", "<0x42x" };
     entry e[16];
     lull_model m;
     size_t n, bytes;
     int b;
     (void)unused;
-    for (n = 0; n < 15; n++) e[n] = text_entry(texts[n], strlen(texts[n]), 0);
+    for (n = 0; n < 16; n++) e[n] = text_entry(texts[n], strlen(texts[n]), 0);
     load_entries(&m, e, n);
     assert_int_equal(m.tokenizer->n_byte_tokens, 2);
     for (b = 0; b < 256; b++) {
