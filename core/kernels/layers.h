@@ -62,15 +62,11 @@ static void rmsnorm(float *y, const float *x, const float *weight, int32_t dim)
         for (i = 0; i < LANES; i++) y[k + i] = (x[k + i] * scale) * weight[k + i];
 }
 
-static void swiglu(float *gate, const float *up, int32_t n)
+static void swiglu(float *restrict gate, const float *restrict up, int32_t n)
 {
-    int32_t i, k;
-    for (k = 0; k < n; k += LANES) {
-        float *g = gate + k;
-        float divisor[LANES];
-        for (i = 0; i < LANES; i++) divisor[i] = 1.0f + lull_expf(-g[i]);
-        for (i = 0; i < LANES; i++) g[i] = g[i] / divisor[i] * up[k + i];
-    }
+    const int32_t padded = (n + LANES - 1) / LANES * LANES;
+    int32_t k;
+    for (k = 0; k < padded; k++) gate[k] = gate[k] / (1.0f + lull_expf(-gate[k])) * up[k];
 }
 
 static void add(float *x, const float *y, int32_t n)
@@ -229,11 +225,27 @@ static ALWAYS_INLINE void add_block(float *acc, int32_t columns, const float *e,
     }
 }
 
+/* Ask for a head's K or V of the block of position t: blocks lie far apart, and what they hold was
+ * last read a token ago. */
+static ALWAYS_INLINE void fetch(const lull_attention *a, int32_t t, size_t offset, size_t bytes)
+{
+#if defined(__GNUC__)
+    const unsigned char *p;
+    size_t i;
+    if (t >= a->n_positions) return;
+    p = a->blocks[t / POSITIONS] + offset;
+    for (i = 0; i < bytes; i += LULL_UNIT_BYTES) __builtin_prefetch(p + i, 0, 2);
+#else
+    (void)a, (void)t, (void)offset, (void)bytes;
+#endif
+}
+
 static ALWAYS_INLINE void attention_head(const lull_attention *a, int32_t head, int bf16)
 {
     const int32_t stride = a->head_stride, n = a->n_positions;
     const size_t kv = (size_t)(head / (a->n_heads / a->n_kv_heads)) * POSITIONS * (size_t)stride *
                       (bf16 ? 2 : 4); /* bytes to the K and V of this head */
+    const size_t bytes = POSITIONS * (size_t)stride * (bf16 ? 2 : 4); /* of K or V in a block */
     const float *query = a->query + (size_t)head * (size_t)stride;
     float *scores = a->scores + (size_t)head * a->scores_stride;
     float *out = a->out + (size_t)head * (size_t)a->head_dim;
@@ -241,16 +253,22 @@ static ALWAYS_INLINE void attention_head(const lull_attention *a, int32_t head, 
     int32_t t, d, i;
 
     while ((uintptr_t)acc % LULL_UNIT_BYTES != 0) acc++;
-    for (t = 0; t < n; t += POSITIONS)
+    for (t = 0; t < n; t += POSITIONS) {
+        fetch(a, t + 2 * POSITIONS, a->k_offset + kv, bytes);
         score_block(scores + t, query, a->blocks[t / POSITIONS] + a->k_offset + kv, a->head_dim,
                     &a->scale, bf16);
+    }
+    fetch(a, 0, a->v_offset + kv, bytes);
+    fetch(a, POSITIONS, a->v_offset + kv, bytes);
     one_over_sum = softmax(scores, n);
     for (d = 0; d < stride; d += TILE) {
         const int32_t columns = stride - d < TILE ? stride - d : TILE;
         for (i = 0; i < columns; i++) acc[i] = 0.0f;
-        for (t = 0; t < n; t += POSITIONS)
+        for (t = 0; t < n; t += POSITIONS) {
+            if (d == 0) fetch(a, t + 2 * POSITIONS, a->v_offset + kv, bytes);
             add_block(acc, columns, scores + t, a->blocks[t / POSITIONS] + a->v_offset + kv,
                       n - t < POSITIONS ? n - t : POSITIONS, stride, d, bf16);
+        }
         for (i = 0; i < columns && d + i < a->head_dim; i++) out[d + i] = acc[i] * one_over_sum;
     }
 }
