@@ -145,8 +145,8 @@ static lull_status check_limits(const lull_shared *s, const char *path,
     lull_model_info_get(s->model, &info);
     if (options->max_file_bytes != 0 && info.file_bytes > options->max_file_bytes)
         return fail_limit(error, path, "the file", info.file_bytes, options->max_file_bytes);
-    if (options->max_memory_bytes != 0 && info.weight_bytes > options->max_memory_bytes)
-        return fail_limit(error, path, "the model in memory", info.weight_bytes,
+    if (options->max_memory_bytes != 0 && info.model_bytes > options->max_memory_bytes)
+        return fail_limit(error, path, "the model in memory", info.model_bytes,
                           options->max_memory_bytes);
     return LULL_OK;
 }

@@ -113,7 +113,7 @@ typedef struct lull_load_options {
     const char *tokenizer_path; /* NULL = tokenizer.bin in the model's folder */
     int no_tokenizer;           /* 1: load none; encode and decode then return ESTATE */
     uint64_t max_file_bytes;    /* larger files are refused; 0 = 64 GiB */
-    uint64_t max_memory_bytes;  /* packed weights and tables above this are refused; 0 = no limit */
+    uint64_t max_memory_bytes;  /* models with more model_bytes are refused; 0 = no limit */
     lull_allocator allocator;   /* kept by the model and by all that is opened on it */
 } lull_load_options;
 

@@ -118,10 +118,10 @@ static lull_status reserve(lull_model *m, const lull_loading *job, lull_error *e
     const uint64_t tenths = needs / 100000000u + 1; /* of a GB; %f would follow the locale */
     arena a = {NULL, 0, 1};
     size_t bytes;
-    if (limit != 0 && needs > limit)
+    if (limit != 0 && job->info.model_bytes > limit)
         return lull_fail(error, LULL_ELIMIT, 0, 0,
                          "%s: needs %" PRIu64 " bytes of memory, the limit is %" PRIu64, tail,
-                         needs, limit);
+                         job->info.model_bytes, limit);
     if (!lull_u64_to_size(needs, &bytes))
         return lull_fail(error, LULL_ELIMIT, 0, 0,
                          "%s: needs %" PRIu64 ".%" PRIu64 " GB, this build can address %" PRIu64
