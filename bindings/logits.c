@@ -305,10 +305,7 @@ static int logits_temperature(lua_State *L)
     lull_lua_logits *v = open_logits(L);
     double t;
     if (!lull_exact_integer(L, 2, &t) || t != 0) t = lull_check_number(L, 2, 1e-6, 1e6);
-    if (t == 0)
-        lull_logits_top_k(v->values, (size_t)v->n, 1);
-    else if (t != 1)
-        lull_logits_scale(v->values, (size_t)v->n, (float)(1.0 / t));
+    lull_logits_temperature(v->values, (size_t)v->n, t);
     return itself(L);
 }
 
@@ -370,7 +367,7 @@ static int logits_penalize(lua_State *L)
     lull_lua_sequence *s;
     const int32_t *tokens;
     int32_t *counts;
-    size_t i, n, length;
+    size_t n, length;
     double last, repetition, frequency, presence;
     lull_open_sequence(L, 2);
     lua_settop(L, 3);
@@ -388,15 +385,7 @@ static int logits_penalize(lua_State *L)
     length = lull_sequence_length(s->handle);
     n = last < (double)length ? (size_t)last : length;
     tokens = lull_sequence_tokens(s->handle) + (length - n);
-    for (i = 0; i < n; i++) counts[tokens[i]]++;
-    for (i = 0; i < n; i++) {
-        double value = v->values[tokens[i]];
-        int32_t count = counts[tokens[i]];
-        if (count == 0) continue;
-        counts[tokens[i]] = 0;
-        value = value > 0 ? value / repetition : value * repetition;
-        v->values[tokens[i]] = (float)(value - (count * frequency + presence));
-    }
+    lull_logits_penalize(v->values, tokens, n, repetition, frequency, presence, counts);
     return itself(L);
 }
 

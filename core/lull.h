@@ -415,8 +415,19 @@ LULL_API lull_status lull_logits_softmax(float *values, size_t n, lull_error *er
 /** Entropy of softmax(values) in nats; NaN as logsumexp. */
 LULL_API double lull_logits_entropy(const float *values, size_t n);
 
-/** values[i] *= factor for all that are not banned (temperature t is factor 1/t). */
+/** values[i] *= factor for all that are not banned. */
 LULL_API void lull_logits_scale(float *values, size_t n, float factor);
+
+/** Scale by 1 / t, rounded to float; t = 0, the limit, bans all but the largest.  t >= 0. */
+LULL_API void lull_logits_temperature(float *values, size_t n, double t);
+
+/** For each distinct one of tokens (n_tokens), which are ids below n, in double and rounded once: a
+ *  positive value is divided by repetition and a negative one multiplied (Keskar et al. 2019,
+ *  arXiv:1909.05858), then how often it occurs * frequency + presence is taken off.
+ *  counts  work, (n), all zero before and after.  O(n_tokens). */
+LULL_API void lull_logits_penalize(float *values, const int32_t *tokens, size_t n_tokens,
+                                   double repetition, double frequency, double presence,
+                                   int32_t *counts);
 
 /** Ban all but the k largest.  k >= n changes nothing.  O(n). */
 LULL_API void lull_logits_top_k(float *values, size_t n, size_t k);
