@@ -727,13 +727,13 @@ static void every_machine_gives_the_same_bits(void **unused)
 }
 
 /* Against the definition, in another rounding mode of the host. */
-static void penalties_and_temperature(void **state)
+static void penalties_and_temperature(void **unused)
 {
     static const int32_t tokens[] = {3, 1, 3, 0, 3, 7};
     float values[8] = {1.5f, -2.25f, 0.0f, 4.125f, 5.0f, -INFINITY, 7.0f, -0.5f}, hot[8];
     int32_t counts[8] = {0};
     size_t i;
-    (void)state;
+    (void)unused;
     fesetround(FE_UPWARD);
     memcpy(hot, values, sizeof hot);
     lull_logits_penalize(values, tokens, 6, 1.25, 0.5, 0.25, counts);
