@@ -19,7 +19,7 @@ median of several runs each. No tokenizer is needed.]]
 function bench.define(parser)
   parser:epilog(EPILOG)
   model.argument(parser)
-  parser:option("-n --tokens", "Tokens decoded in a run (default 64).")
+  console.option(parser, "-n", "--tokens", "Tokens decoded in a run (default 64).")
     :argname("N"):convert(console.integer("--tokens", 1, 1e6))
   parser:option("--prompt-tokens", "Tokens of prompt in a run (default 64).")
     :argname("N"):convert(console.integer("--prompt-tokens", 1, 1e6))

@@ -18,6 +18,12 @@ local STATUS_OF_CODE = {
 
 local EPIPE = 32 -- the same number on Linux, the BSDs and Mac OS X
 
+--- An option with a value and a short name. argparse would show the two on lines of their own, so
+-- the long one is shown and the short one told.
+function console.option(parser, short, long, description)
+  return parser:option(long, "(" .. short .. ") " .. description):hidden_name(short)
+end
+
 --- Give up. `message` may have several lines; nil stays quiet.
 function console.fail(status, message)
   error({status = status, message = message}, 0)

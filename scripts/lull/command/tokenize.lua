@@ -17,7 +17,7 @@ function tokenize.define(parser)
   model.argument(parser, true)
   parser:mutex(
     parser:argument("text", "The text ('-': from standard input)."):args("?"),
-    parser:option("-f --file", "Read the text from a file ('-': standard input)."))
+    console.option(parser, "-f", "--file", "Read the text from a file ('-': standard input)."))
   parser:flag("--decode", "The text is token ids; print what they stand for.")
   parser:flag("--no-start", "Without the token that begins a text.")
   parser:mutex(
