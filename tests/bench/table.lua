@@ -70,8 +70,8 @@ local function rate(list)
 end
 
 local function x86()
-  print("| shape | weights | peer | lull | ratio | roof GB/s | of the roof | kernel |")
-  print("|---|---|---|---|---|---|---|---|")
+  print("| shape | weights | peer | lull | ratio | roof GB/s | of roof | of core | kernel |")
+  print("|---|---|---|---|---|---|---|---|---|")
   local rows = {
     {"f32", "run.c", "f32", "roof-f32"},
     {"q8, runq's file", "runq.c", "q8-file", "roof-q8"},
@@ -86,9 +86,14 @@ local function x86()
       local seconds = values(shape, row[3], "decode_cpu_seconds")
       local tokens = first(shape, row[3], "tokens")
       for i, s in ipairs(seconds) do used[i] = tokens * bytes / s / 1e9 end
-      print(("| %s | %s, group %s, %.1f MB | %s | %s | %.2f | %.1f | %.0f %% | %s |"):format(
-        shape, row[1], first(shape, row[3], "group"), bytes / 1e6, rate(peer), rate(own),
-        ratio(own, peer), median(roof), 100 * ratio(used, roof), first(shape, row[3], "kernel")))
+      local shares = {values(shape, row[2], "share"), values(shape, row[3], "share")}
+      local share = math.min(median(shares[1]), median(shares[2]))
+      local group = first(shape, row[3], "group")
+      local line = "| %s | %s%s, %.1f MB | %s | %s | **%.2f** | %.1f | %.0f %% | %.0f %% | %s |"
+      print(line:format(shape, row[1], group > 0 and ", group " .. group or "", bytes / 1e6,
+        rate(peer), rate(own),
+        ratio(own, peer), median(roof), 100 * ratio(used, roof), share / 10,
+        first(shape, row[3], "kernel")))
     end
   end
 end

@@ -35,33 +35,51 @@ ${CC:-cc} -O3 -march=native -o "$scratch/roof" "$root/tests/bench/roof.c"
 raw=$results/x86.json
 : > "$raw"
 
+# Runs a program on the core, again (at most 5 times) while others take more than 3 % of it; what the
+# least disturbed run wrote is in out and err in the scratch folder, its share of the core in share.
+alone() {
+  share=0 tries=0
+  while [ "$tries" -lt 5 ] && [ "$share" -lt 970 ]; do
+    tries=$((tries + 1))
+    /usr/bin/time -f '%e %U %S' -o "$scratch/time.now" taskset -c "$core" "$@" \
+      > "$scratch/out.now" 2> "$scratch/err.now" || { cat "$scratch/err.now" >&2; exit 1; }
+    now=$(tail -n 1 "$scratch/time.now" | awk '{ printf "%d", 1000 * ($2 + $3) / ($1 + 1e-9) }')
+    if [ "$now" -gt "$share" ]; then
+      share=$now
+      mv "$scratch/out.now" "$scratch/out"
+      mv "$scratch/err.now" "$scratch/err"
+    fi
+  done
+}
+
 record() { # shape, name, JSON fields
-  echo "{\"round\":$round,\"shape\":\"$1\",\"name\":\"$2\",$3}" >> "$raw"
+  printf '{"round":%d,"shape":"%s","name":"%s","share":%s,%s}\n' "$round" "$1" "$2" "$share" "$3" \
+    >> "$raw"
 }
 
 peer() { # shape, name, program, model
-  taskset -c "$core" "$3" "$4" -z "$scratch/tokenizer.bin" -t 0 -n $((tokens + 1)) \
-    > "$scratch/peer.out" 2> "$scratch/peer.err" || true
-  words=$(wc -w < "$scratch/peer.out")
-  rate=$(sed -n 's/^achieved tok\/s: //p' "$scratch/peer.err")
+  alone "$3" "$4" -z "$scratch/tokenizer.bin" -t 0 -n $((tokens + 1))
+  words=$(wc -w < "$scratch/out")
+  rate=$(sed -n 's/^achieved tok\/s: //p' "$scratch/err")
   if [ "$words" -ne $((tokens + 1)) ] || [ -z "$rate" ]; then
     echo "x86.sh: $2 at $1 made $words tokens, expected $((tokens + 1)):" >&2
-    cat "$scratch/peer.err" >&2
+    cat "$scratch/err" >&2
     exit 1
   fi
   record "$1" "$2" "\"tokens_per_second\":$rate"
 }
 
 lull() { # shape, name, model, precision
-  line=$(taskset -c "$core" "$scratch/native/bin/bench_decode" "$3" --precision "$4" --prefill 1 \
-    --tokens "$tokens" ${cpu:+--cpu "$cpu"})
+  alone "$scratch/native/bin/bench_decode" "$3" --precision "$4" --prefill 1 --tokens "$tokens" \
+    ${cpu:+--cpu "$cpu"}
+  line=$(cat "$scratch/out")
   record "$1" "$2" "$(inside "$line")"
   bytes=$(echo "$line" | field weight_bytes)
 }
 
 roof() { # shape, name
-  line=$(taskset -c "$core" "$scratch/roof" "$bytes" --repeat 7)
-  record "$1" "$2" "$(inside "$line")"
+  alone "$scratch/roof" "$bytes" --repeat 7
+  record "$1" "$2" "$(inside "$(cat "$scratch/out")")"
 }
 
 for shape in $shapes; do
@@ -90,7 +108,8 @@ done
   [ -z "$cpu" ] || echo "with \`--cpu $cpu\`"
   echo
   conditions
-  echo "- $rounds alternating rounds; tokens/s, medians, best in parentheses"
+  echo "- $rounds alternating rounds; tokens/s, medians, best in parentheses; of the core: what the"
+  echo "  two programs got of it (lowest median)"
   echo
   lua5.1 "$root/tests/bench/table.lua" x86 "$raw"
 } | tee "$results/x86.md"
