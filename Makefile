@@ -256,10 +256,14 @@ $(BUILD)/bin/canary: $(BUILD)/tests/canary.o
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $^ $(LULL_LIBS)
 
+$(BUILD)/bin/forget_preload.so: tests/forget_preload.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC -o $@ $<
+
 .PHONY: c-tests native-tests
 # What also runs on other machines.
 c-tests: $(LIB) $(if $(CMOCKA_LIBS),$(UNIT_BIN)) $(KTEST_BIN) $(GOLDEN_BIN) $(REPLAY_BIN)
-native-tests: all c-tests $(HOST_BIN) $(EXAMPLE_BIN) $(if $(SAN),$(BUILD)/bin/canary)
+native-tests: all c-tests $(HOST_BIN) $(EXAMPLE_BIN) $(if $(SAN),$(BUILD)/bin/canary $(BUILD)/bin/forget_preload.so)
 
 # ------------------------------------------------------------------------- story, test, the rest
 
