@@ -131,7 +131,8 @@ static void layers_option(lua_State *L, int arg, lull_feed_options *o)
     layers = lua_newuserdata(L, n * sizeof *layers + 1);
     for (i = 0; i < n; i++) {
         lua_rawgeti(L, list, (int)(i + 1));
-        layers[i] = (int32_t)lull_need_integer(L, arg, lua_gettop(L), "a layer", 1, most_layers) - 1;
+        layers[i] =
+            (int32_t)lull_need_integer(L, arg, lua_gettop(L), "a layer", 1, most_layers) - 1;
         lua_pop(L, 1);
     }
     o->layers = layers;
@@ -380,22 +381,14 @@ const lull_kind lull_sequence_kind = {"lull.sequence", 0x4c534551u, sizeof(lull_
 void lull_register_sequence(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"feed", sequence_feed},
-        {"logits", lull_lua_sequence_logits},
-        {"fork", sequence_fork},
-        {"rewind", sequence_rewind},
-        {"score", sequence_score},
-        {"scores", sequence_scores},
-        {"hidden", sequence_hidden},
-        {"tokens", sequence_tokens},
-        {"token", sequence_token},
-        {"text", sequence_text},
-        {"length", sequence_length},
-        {"pending", sequence_pending},
-        {"context", sequence_context},
-        {"model", sequence_model},
-        {"close", sequence_close},
-        {NULL, NULL},
+        {"feed", sequence_feed},       {"logits", lull_lua_sequence_logits},
+        {"fork", sequence_fork},       {"rewind", sequence_rewind},
+        {"score", sequence_score},     {"scores", sequence_scores},
+        {"hidden", sequence_hidden},   {"tokens", sequence_tokens},
+        {"token", sequence_token},     {"text", sequence_text},
+        {"length", sequence_length},   {"pending", sequence_pending},
+        {"context", sequence_context}, {"model", sequence_model},
+        {"close", sequence_close},     {NULL, NULL},
     };
     static const luaL_Reg metamethods[] = {{"__gc", sequence_close},
                                            {"__tostring", sequence_tostring},

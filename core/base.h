@@ -19,7 +19,7 @@
 
 #if defined(__GNUC__)
 #define LULL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define LULL_UNUSED __attribute__((unused))
+#define LULL_UNUSED            __attribute__((unused))
 #else
 #define LULL_PRINTF(fmt, args)
 #define LULL_UNUSED
@@ -30,8 +30,8 @@
 /* Fill error (may be NULL) and return code, so that a failure is one statement:
  *     return lull_fail(error, LULL_EFORMAT, 0, offset, "%s: n_heads is %d, expected 1..%d", ...);
  * sys is errno or 0.  Messages are cut at 255 bytes: shorten paths with lull_path_tail. */
-lull_status lull_fail(lull_error *error, lull_status code, int sys, uint64_t offset, const char *fmt,
-                      ...) LULL_PRINTF(5, 6);
+lull_status lull_fail(lull_error *error, lull_status code, int sys, uint64_t offset,
+                      const char *fmt, ...) LULL_PRINTF(5, 6);
 
 /* The end of a path, at most 96 bytes of it, for use in messages. */
 const char *lull_path_tail(const char *path);

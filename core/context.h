@@ -16,8 +16,8 @@
 typedef struct lull_kept {
     float *logits; /* (n_logits, vocab_stride) of tokens first_logits, first_logits + 1, ... */
     size_t first_logits, n_logits;
-    float *hidden; /* (length, dim) */
-    int32_t *layers; /* (n_layers), ascending */
+    float *hidden;       /* (length, dim) */
+    int32_t *layers;     /* (n_layers), ascending */
     float *layer_logits; /* (n_layers, vocab_stride) of token layers_token */
     int32_t n_layers;
     size_t layers_token;
@@ -25,15 +25,15 @@ typedef struct lull_kept {
 
 struct lull_sequence {
     lull_context *context;
-    int32_t *tokens; /* (length) */
-    float *scores;   /* (length); NaN where none was asked for */
-    unsigned char *wants; /* (length): WANT_* of each token */
-    size_t n_tokens; /* held */
-    size_t n_done;   /* evaluated; the rest is queued */
-    size_t n_ahead;  /* n_done as the running step has it; equal when none runs */
-    int closing;     /* closed while a step runs: freed when that has ended */
-    unsigned char **blocks; /* (ceil(length / 16)); KV of positions 16i .. 16i+15, NULL past the end */
-    float *logits;   /* (vocab_size padded to 16) after token n_done - 1 */
+    int32_t *tokens;        /* (length) */
+    float *scores;          /* (length); NaN where none was asked for */
+    unsigned char *wants;   /* (length): WANT_* of each token */
+    size_t n_tokens;        /* held */
+    size_t n_done;          /* evaluated; the rest is queued */
+    size_t n_ahead;         /* n_done as the running step has it; equal when none runs */
+    int closing;            /* closed while a step runs: freed when that has ended */
+    unsigned char **blocks; /* (ceil(length / 16)); KV of positions 16i.., NULL past the end */
+    float *logits;          /* (vocab_size padded to 16) after token n_done - 1 */
     int has_logits;
     lull_kept kept;
     uint64_t serial;
@@ -44,16 +44,16 @@ struct lull_sequence {
 typedef struct lull_row {
     lull_sequence *sequence;
     int32_t token, position;
-    int wants_logits;    /* its own, or because the next token wants its score */
-    float *to;           /* where its logits belong, or NULL: any place that lasts until the next pass */
-    float *hidden;       /* (dim) where its hidden state belongs, or NULL */
+    int wants_logits; /* its own, or because the next token wants its score */
+    float *to;     /* where its logits belong, or NULL: any place that lasts until the next pass */
+    float *hidden; /* (dim) where its hidden state belongs, or NULL */
     const float *logits; /* out, when wanted: (vocab_size) */
 } lull_row;
 
 struct lull_context {
     int references; /* one of the handle, one of each sequence */
     int closed;
-    int cancel; /* atomic */
+    int cancel;                         /* atomic */
     struct lull_background *background; /* NULL before the first lull_context_start */
     lull_model *model;
     const lull_kernels *kernels;
@@ -72,20 +72,20 @@ struct lull_context {
 
     /* Work buffers for `batch` tokens; strides are rows padded to 16 floats.  Scores are one thread's
      * each. */
-    lull_row *rows; /* (batch) */
-    float *x;       /* (batch, dim_stride): residual stream */
-    float *xb;      /* (batch, dim_stride): normed, or attention's output */
-    float *y;       /* (batch, dim_stride): a projection back to dim, or q before RoPE */
-    float *k, *v;   /* (batch, kv_stride) */
-    float *query;   /* (batch, n_heads, head_stride): q after RoPE */
+    lull_row *rows;   /* (batch) */
+    float *x;         /* (batch, dim_stride): residual stream */
+    float *xb;        /* (batch, dim_stride): normed, or attention's output */
+    float *y;         /* (batch, dim_stride): a projection back to dim, or q before RoPE */
+    float *k, *v;     /* (batch, kv_stride) */
+    float *query;     /* (batch, n_heads, head_stride): q after RoPE */
     float *gate, *up; /* (batch, hidden_stride) */
-    float *scores;  /* (threads, n_heads, scores_stride) */
-    float *logits;  /* (batch, vocab_stride) */
+    float *scores;    /* (threads, n_heads, scores_stride) */
+    float *logits;    /* (batch, vocab_stride) */
     size_t dim_stride, kv_stride, hidden_stride, vocab_stride, scores_stride;
     int32_t head_stride;
-    float attention_scale;       /* 1 / sqrt(head_dim) */
+    float attention_scale;          /* 1 / sqrt(head_dim) */
     lull_activations xq, hidden_xq; /* (batch) of dim and of hidden_dim columns; empty for f32 */
-    void *work;                  /* the block that holds all of these */
+    void *work;                     /* the block that holds all of these */
 };
 
 /* Evaluate the first n of context->rows, each the next position of its sequence, rows of one

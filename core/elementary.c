@@ -204,10 +204,10 @@ static pair log_pair(double x)
 {
     int k, n;
     const double m = split_exponent(x, &k);
-    pair numerator = { m - 1, 0 }; /* exact */
+    pair numerator = {m - 1, 0}; /* exact */
     const pair s = pair_divide(numerator, fast_sum(m < 1 ? 1 : m, m < 1 ? m : 1));
     const pair z = pair_multiply(s, s);
-    pair sum = { 0, 0 }, ln2 = { 0, 0 };
+    pair sum = {0, 0}, ln2 = {0, 0};
     double tail = 2.0 / 41;
     /* |z| < 0.0295: terms from z^8 on are below 2^-40 of the sum and need no second half. */
     for (n = 39; n >= 17; n -= 2) tail = tail * z.high + 2.0 / n;
@@ -255,7 +255,7 @@ static double pow_plain(double x, double y)
 
     e = log_pair(ax);
     if (magnitude(e.high * y) < 800) {
-        const pair yy = { y, 0 };
+        const pair yy = {y, 0};
         e = pair_multiply(e, yy);
     } else {
         e.high *= y;
@@ -272,8 +272,7 @@ static const uint32_t TWO_OVER_PI[40] = {
     0xfe5163ab, 0xdebbc561, 0xb7246e3a, 0x424dd2e0, 0x06492eea, 0x09d1921c, 0xfe1deb1c, 0xb129a73e,
     0xe88235f5, 0x2ebb4484, 0xe99c7026, 0xb45f7e41, 0x3991d639, 0x835339f4, 0x9c845f8b, 0xbdf9283b,
     0x1ff897ff, 0xde05980f, 0xef2f118b, 0x5a0a6d1f, 0x6d367ecf, 0x27cb09b7, 0x4f463f66, 0x9e5fea2d,
-    0x7527bac7, 0xebe5f17b, 0x3d0739f7, 0x8a5292ea, 0x6bfb5fb1, 0x1f8d5d08, 0x56033046, 0xfc7b6bab
-};
+    0x7527bac7, 0xebe5f17b, 0x3d0739f7, 0x8a5292ea, 0x6bfb5fb1, 0x1f8d5d08, 0x56033046, 0xfc7b6bab};
 
 /* |x| * 2/pi mod 4 in units of 2^-190, most significant word first; |x| >= 1/2, finite.
  * |x| = m * 2^e with m below 2^53: bits of 2/pi worth 4/m or more only add multiples of 4, and the
@@ -283,7 +282,7 @@ static void turn(double x, uint32_t out[6])
     const uint64_t u = bits_of(x) & 0x7fffffffffffffffu;
     const int e = (int)(u >> 52) - 1075;
     const uint64_t m = (u & 0xfffffffffffffu) | (uint64_t)1 << 52;
-    const uint32_t factor[2] = { (uint32_t)m, (uint32_t)(m >> 32) };
+    const uint32_t factor[2] = {(uint32_t)m, (uint32_t)(m >> 32)};
     const unsigned first = (unsigned)(e - 2 + 64), word = first / 32, shift = first % 32;
     uint32_t window[6];
     int i, j;
@@ -305,8 +304,8 @@ static void turn(double x, uint32_t out[6])
 /* x = n pi/2 + r with |r| <= pi/4; returns n mod 4.  x finite. */
 static int reduce(double x, pair *r)
 {
-    const pair half_pi = { 0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54 };
-    pair f = { 0, 0 };
+    const pair half_pi = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54};
+    pair f = {0, 0};
     uint32_t t[6], flip;
     double unit = 0x1p-190;
     int i, n;
@@ -322,7 +321,7 @@ static int reduce(double x, pair *r)
     for (i = 5; i >= 0; i--) {
         uint32_t v = t[i] ^ flip;
         if (i == 0) v &= 0x3fffffffu;
-        f = pair_add(fast_sum((double)v * unit, f.high), (pair){ f.low, 0 });
+        f = pair_add(fast_sum((double)v * unit, f.high), (pair){f.low, 0});
         unit *= 0x1p32;
     }
     if (flip != 0) {

@@ -74,14 +74,14 @@ static void linear_task(pass *p, int part, int n_parts)
         int32_t block1 = end - first < job->w->n_blocks ? end - first : job->w->n_blocks;
         if (block0 >= block1) continue;
         if (job->w->precision == LULL_F32)
-            kernels->linear_f32(job->w, p->input, p->input_stride, p->n_inputs, job->y, job->y_stride,
-                                block0, block1);
+            kernels->linear_f32(job->w, p->input, p->input_stride, p->n_inputs, job->y,
+                                job->y_stride, block0, block1);
         else if (job->w->precision == LULL_Q8)
-            kernels->linear_q8(job->w, p->quantized_input, p->n_inputs, job->y, job->y_stride, block0,
-                               block1);
+            kernels->linear_q8(job->w, p->quantized_input, p->n_inputs, job->y, job->y_stride,
+                               block0, block1);
         else
-            kernels->linear_q4(job->w, p->quantized_input, p->n_inputs, job->y, job->y_stride, block0,
-                               block1);
+            kernels->linear_q4(job->w, p->quantized_input, p->n_inputs, job->y, job->y_stride,
+                               block0, block1);
     }
 }
 
@@ -365,8 +365,8 @@ lull_status lull_forward(lull_context *c, int32_t n, lull_error *error)
     run_tokens(&p, embed_task);
     for (p.l = 0; p.l < c->model->config.n_layers; p.l++) {
         if (lull_atomic_get(&c->cancel))
-            return lull_fail(error, LULL_ECANCELED, 0, 0, "step canceled in layer %d of %d", (int)p.l,
-                             (int)c->model->config.n_layers);
+            return lull_fail(error, LULL_ECANCELED, 0, 0, "step canceled in layer %d of %d",
+                             (int)p.l, (int)c->model->config.n_layers);
         p.layer = &c->model->layers[p.l];
         forward_layer(&p);
         classify_early(&p);

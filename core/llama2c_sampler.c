@@ -91,8 +91,10 @@ static lull_status sample(float *logits, size_t n, float temperature, float top_
     if (status != LULL_OK) return status;
     softmax(logits, n);
     coin = flip_coin(state);
-    if (top_p > 0 && top_p < 1) *id = draw_top(logits, n, top_p, coin, scratch);
-    else *id = (int32_t)draw_any(logits, n, coin);
+    if (top_p > 0 && top_p < 1)
+        *id = draw_top(logits, n, top_p, coin, scratch);
+    else
+        *id = (int32_t)draw_any(logits, n, coin);
     return LULL_OK;
 }
 
@@ -108,7 +110,8 @@ lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, floa
                          (double)temperature);
     }
     if (*state == 0) {
-        return lull_fail(error, LULL_EINVAL, 0, 0, "the generator's state is 0, expected at least 1");
+        return lull_fail(error, LULL_EINVAL, 0, 0,
+                         "the generator's state is 0, expected at least 1");
     }
     lull_fpenv_enter(&env);
     status = sample(logits, n, temperature, top_p, state, scratch, id, error);

@@ -18,11 +18,11 @@
 
 #include <math.h> /* INFINITY, NAN */
 
-#define BLOCK 64
-#define BINS 1024        /* 8 KB of doubles on the stack */
+#define BLOCK       64
+#define BINS        1024 /* 8 KB of doubles on the stack */
 #define BOUND_LANES 256
-#define CHUNKS 512
-#define DEEPEST 88.0f    /* below max - 88 the mass is 0 */
+#define CHUNKS      512
+#define DEEPEST     88.0f /* below max - 88 the mass is 0 */
 
 /* BLOCK values from index i on; the last block is copied to pad and filled up with banned ones. */
 static const float *block_at(const float *values, size_t n, size_t i, float *pad)
@@ -96,7 +96,7 @@ typedef struct scale {
 
 static scale find_scale(size_t n, float max)
 {
-    scale s = { 0, 1 };
+    scale s = {0, 1};
     size_t m;
     for (m = 1; m < n && m <= SIZE_MAX / 2; m *= 2) s.grid *= 2;
     s.max = max;
@@ -122,12 +122,13 @@ static void weigh(const float *v, const scale *s, double *mass)
 
 static double sum_block(const double *mass)
 {
-    double lane[8] = { 0, 0, 0, 0, 0, 0, 0, 0 };
+    double lane[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     int i, j;
     for (i = 0; i < BLOCK; i += 8) {
         for (j = 0; j < 8; j++) lane[j] += mass[i + j];
     }
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
 }
 
 /* The masses of values from..to-1 (from a multiple of BLOCK) together. */
@@ -207,18 +208,20 @@ typedef struct cut {
 
 /* Only values in low..high are looked at.  Each pass narrows the range 1024-fold; where the sum
  * of all does not reach the need, the cut is at low. */
-static cut find_cut(const float *values, size_t n, const scale *s, float low, float high, double need)
+static cut find_cut(const float *values, size_t n, const scale *s, float low, float high,
+                    double need)
 {
     uint32_t first = key_of(low), last = key_of(high);
     double bins[BINS];
-    cut c = { 0, 0 };
+    cut c = {0, 0};
     while (first < last) {
         unsigned shift = 0;
         uint32_t b;
         while ((last - first) >> shift >= BINS) shift++;
         for (b = 0; b < BINS; b++) bins[b] = 0;
         fill_bins(values, n, s, first, last, shift, bins);
-        for (b = (last - first) >> shift; b > 0 && c.above + bins[b] < need; b--) c.above += bins[b];
+        for (b = (last - first) >> shift; b > 0 && c.above + bins[b] < need; b--)
+            c.above += bins[b];
         first += b << shift;
         if (last - first >= (uint32_t)1 << shift) last = first + ((uint32_t)1 << shift) - 1;
         if (last == 0x7fffffffu) last--; /* the key of -0, which no value has: it would let 0 in */
@@ -245,8 +248,10 @@ static void ban_below(float *values, size_t n, cut c, double weight, double need
             if (!ties) continue;
         }
         for (j = 0; j < length; j++) {
-            if (v[j] == c.value && sum < need) sum += weight;
-            else if (v[j] <= c.value) v[j] = -INFINITY;
+            if (v[j] == c.value && sum < need)
+                sum += weight;
+            else if (v[j] <= c.value)
+                v[j] = -INFINITY;
         }
     }
 }
@@ -284,7 +289,8 @@ static int32_t find_first(const float *values, size_t n, float max)
     for (i = 0; i < n; i += BLOCK) {
         const float *v = block_at(values, n, i, pad);
         if (!reaches(v, max)) continue;
-        for (j = 0; v[j] != max; j++) {}
+        for (j = 0; v[j] != max; j++) {
+        }
         return (int32_t)(i + j);
     }
     return -1;
@@ -369,7 +375,8 @@ static lull_status refuse(const float *values, size_t n, const range *r, lull_er
 {
     size_t i;
     if (r->sound) return lull_fail(error, LULL_EINVAL, 0, 0, "no token is allowed");
-    for (i = 0; i + 1 < n && values[i] < INFINITY; i++) {}
+    for (i = 0; i + 1 < n && values[i] < INFINITY; i++) {
+    }
     return lull_fail(error, LULL_EINVAL, 0, 0, "logits are not finite (first at token %llu)",
                      (unsigned long long)i);
 }
@@ -465,7 +472,7 @@ void lull_logits_top_k(float *values, size_t n, size_t k)
     lull_fpenv_enter(&env);
     r = find_range(values, n);
     if (r.max > -INFINITY) {
-        const cut c = k > 0 ? find_largest(values, n, &r, k) : (cut){ r.max, 0 };
+        const cut c = k > 0 ? find_largest(values, n, &r, k) : (cut){r.max, 0};
         ban_below(values, n, c, 1, (double)k);
     }
     lull_fpenv_leave(&env);
@@ -634,9 +641,12 @@ lull_status lull_logits_sample(const float *values, size_t n, double u, int32_t 
     *id = 0;
     lull_fpenv_enter(&env);
     r = find_range(values, n);
-    if (!r.sound || r.max == -INFINITY) status = refuse(values, n, &r, error);
-    else if (!(u >= 0 && u < 1)) status = refuse_u(error);
-    else *id = draw(values, n, r.max, u);
+    if (!r.sound || r.max == -INFINITY)
+        status = refuse(values, n, &r, error);
+    else if (!(u >= 0 && u < 1))
+        status = refuse_u(error);
+    else
+        *id = draw(values, n, r.max, u);
     lull_fpenv_leave(&env);
     return status;
 }

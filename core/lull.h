@@ -132,15 +132,15 @@ typedef struct lull_model_info {
     int32_t group;              /* weights per scale in memory; 0 for float32 */
     uint64_t n_parameters;      /* weights, a shared classifier counted once */
     uint64_t file_bytes;
-    uint64_t weight_bytes;    /* packed weights and norms in memory: what a step reads, about */
-    uint64_t model_bytes;     /* all of the model in memory, tokenizer included where known */
-    uint64_t needs_bytes[4];  /* weight_bytes by lull_precision (index 0 = as precision) */
-    uint64_t kv_bytes_f32;    /* KV memory per position of one sequence */
-    uint64_t kv_bytes_bf16;   /* the same in 16 bits */
-    int32_t n_tokenizer;      /* tokens in the tokenizer; 0 without one */
-    int32_t max_token_bytes;  /* the longest token */
-    int32_t n_byte_tokens;    /* distinct <0xHH> tokens; 256 = any bytes survive encode, decode */
-    int32_t bos, eos;         /* token ids; -1 where there is none */
+    uint64_t weight_bytes;   /* packed weights and norms in memory: what a step reads, about */
+    uint64_t model_bytes;    /* all of the model in memory, tokenizer included where known */
+    uint64_t needs_bytes[4]; /* weight_bytes by lull_precision (index 0 = as precision) */
+    uint64_t kv_bytes_f32;   /* KV memory per position of one sequence */
+    uint64_t kv_bytes_bf16;  /* the same in 16 bits */
+    int32_t n_tokenizer;     /* tokens in the tokenizer; 0 without one */
+    int32_t max_token_bytes; /* the longest token */
+    int32_t n_byte_tokens;   /* distinct <0xHH> tokens; 256 = any bytes survive encode, decode */
+    int32_t bos, eos;        /* token ids; -1 where there is none */
 } lull_model_info;
 
 /** Load a checkpoint and its tokenizer.
@@ -202,8 +202,8 @@ LULL_API lull_status lull_quantize_file(const char *input, const char *output,
 
 /* --------------------------------------------------------------------------------------- text */
 
-/** Flags of lull_encode. */
-#define LULL_ENCODE_START 1u /* put BOS first, and the dummy space the vocabulary was trained with */
+/** A flag of lull_encode: put BOS first, and the dummy space the vocabulary was trained with. */
+#define LULL_ENCODE_START 1u
 
 /** Text to token ids, as llama2.c does: UTF-8 characters, byte tokens for what has none, then
  *  greedy merges by score, the leftmost of equals first.  O(bytes log bytes).
@@ -275,9 +275,9 @@ typedef struct lull_context_info {
     int32_t sequences, open_sequences; /* places, and how many are taken */
     int32_t length, threads, batch;
     lull_kv_type kv;
-    const char *kernel;    /* "portable", "avx2", ...; static */
-    uint64_t memory_bytes; /* KV and work buffers */
-    uint64_t kv_bytes;     /* of those, KV blocks */
+    const char *kernel;          /* "portable", "avx2", ...; static */
+    uint64_t memory_bytes;       /* KV and work buffers */
+    uint64_t kv_bytes;           /* of those, KV blocks */
     int32_t blocks, blocks_used; /* KV blocks of 16 positions */
 } lull_context_info;
 
@@ -334,8 +334,10 @@ typedef struct lull_feed_options {
     int all_logits; /* 1: the logits after each of these tokens (lull_sequence_logits_at), until the
                      * next feed that asks for this */
     int hidden;     /* 1: the hidden state of each of these tokens (lull_sequence_hidden) */
-    const int32_t *layers; /* (n_layers) after these layers, 0-based and ascending, the logits that */
-    int32_t n_layers;      /* the last of these tokens would have if the network ended there */
+    /* (n_layers), 0-based and ascending: the logits that the last of these tokens would have if the
+     * network ended after each of these layers. */
+    const int32_t *layers;
+    int32_t n_layers;
 } lull_feed_options;
 
 /** Queue tokens and reserve their KV, and memory for what options (NULL = nothing) ask to keep;

@@ -19,22 +19,26 @@
 
 #include "base.h"
 
-#define LULL_LANES 16       /* rows in a block */
-#define LULL_UNIT_BYTES 64  /* bytes in a unit; the alignment of everything in a matrix */
-#define LULL_MAX_GROUP 65536 /* keeps every int32 lane exact */
+#define LULL_LANES      16    /* rows in a block */
+#define LULL_UNIT_BYTES 64    /* bytes in a unit; the alignment of everything in a matrix */
+#define LULL_MAX_GROUP  65536 /* keeps every int32 lane exact */
 
-typedef enum lull_scale_type { LULL_SCALE_NONE = 0, LULL_SCALE_BF16, LULL_SCALE_F32 } lull_scale_type;
+typedef enum lull_scale_type {
+    LULL_SCALE_NONE = 0,
+    LULL_SCALE_BF16,
+    LULL_SCALE_F32
+} lull_scale_type;
 
 typedef struct lull_matrix {
     lull_precision precision; /* LULL_F32, LULL_Q8 or LULL_Q4 */
     lull_scale_type scales;
     int32_t rows, cols;
-    int32_t group;      /* G; 0 for float32 */
-    int32_t n_groups;   /* ceil(cols / G); 0 for float32 */
-    int32_t n_blocks;   /* ceil(rows / 16) */
+    int32_t group;       /* G; 0 for float32 */
+    int32_t n_groups;    /* ceil(cols / G); 0 for float32 */
+    int32_t n_blocks;    /* ceil(rows / 16) */
     int32_t group_units; /* units per group; for float32: units per block (= cols) */
-    size_t head_bytes;  /* of a block */
-    size_t block_bytes; /* head and units */
+    size_t head_bytes;   /* of a block */
+    size_t block_bytes;  /* head and units */
     unsigned char *data; /* (n_blocks, block_bytes), 64-byte aligned; not owned */
 } lull_matrix;
 

@@ -22,15 +22,15 @@ struct lull_model {
     lull_model_info info;
     lull_config config;
     int32_t head_dim, kv_dim;
-    lull_precision precision; /* of every matrix */
-    int32_t group;            /* of every matrix */
-    lull_tokenizer *tokenizer; /* or NULL */
-    lull_layer *layers;        /* (n_layers) */
-    float *rms_final;          /* (dim) */
-    lull_matrix embedding;     /* (vocab_size, dim), read by row */
-    lull_matrix classifier;    /* the same data where shared */
+    lull_precision precision;   /* of every matrix */
+    int32_t group;              /* of every matrix */
+    lull_tokenizer *tokenizer;  /* or NULL */
+    lull_layer *layers;         /* (n_layers) */
+    float *rms_final;           /* (dim) */
+    lull_matrix embedding;      /* (vocab_size, dim), read by row */
+    lull_matrix classifier;     /* the same data where shared */
     float *rope_cos, *rope_sin; /* (seq_len, head_dim / 2) */
-    void *arena;               /* one block that holds all of the above but the tokenizer */
+    void *arena;                /* one block that holds all of the above but the tokenizer */
 };
 
 #endif

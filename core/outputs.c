@@ -139,8 +139,8 @@ static lull_status check_token(const lull_sequence *s, size_t i, lull_error *err
         return lull_fail(error, LULL_EINVAL, 0, 0, "token %lu: the sequence holds %lu",
                          (unsigned long)i, (unsigned long)s->n_tokens);
     if (i >= s->n_done)
-        return lull_fail(error, LULL_ESTATE, 0, 0,
-                         "token %lu is queued; step the context first", (unsigned long)i);
+        return lull_fail(error, LULL_ESTATE, 0, 0, "token %lu is queued; step the context first",
+                         (unsigned long)i);
     return LULL_OK;
 }
 

@@ -24,9 +24,9 @@ void lull_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[
 double lull_random(uint64_t seed, uint64_t stream, uint32_t position, uint16_t purpose,
                    uint16_t attempt)
 {
-    const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
-    const uint32_t counter[4] = { position, (uint32_t)purpose << 16 | attempt, (uint32_t)stream,
-                                  (uint32_t)(stream >> 32) };
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    const uint32_t counter[4] = {position, (uint32_t)purpose << 16 | attempt, (uint32_t)stream,
+                                 (uint32_t)(stream >> 32)};
     uint32_t out[4];
     lull_philox(counter, key, out);
     return (double)(out[0] >> 8) * 0x1p-24;

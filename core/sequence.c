@@ -49,7 +49,8 @@ static void reserve(lull_sequence *s)
 static void drop_blocks_from(lull_sequence *s, size_t n)
 {
     size_t b, end = ((size_t)s->context->info.length + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
-    for (b = (n + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS; b < end && s->blocks[b] != NULL; b++) {
+    for (b = (n + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS; b < end && s->blocks[b] != NULL;
+         b++) {
         drop_block(s->context, s->blocks[b]);
         s->blocks[b] = NULL;
     }
@@ -97,8 +98,8 @@ lull_status lull_sequence_open(lull_sequence **out, lull_context *c, lull_error 
     if (c->info.open_sequences == c->info.sequences)
         return lull_fail(error, LULL_ELIMIT, 0, 0,
                          "the context holds %d sequence%s, and all are open; close one or open the "
-                         "context with more", (int)c->info.sequences,
-                         c->info.sequences == 1 ? "" : "s");
+                         "context with more",
+                         (int)c->info.sequences, c->info.sequences == 1 ? "" : "s");
     s = allocate(c, error);
     if (s == NULL) return LULL_ENOMEM;
     s->context = c;
@@ -140,12 +141,14 @@ static lull_status check_feed(const lull_sequence *s, const int32_t *tokens, siz
     for (i = 0; i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= c->model->config.vocab_size)
             return lull_fail(error, LULL_EINVAL, 0, 0,
-                             "token %lu of %lu is %d, the vocabulary has 0..%d", (unsigned long)i + 1,
-                             (unsigned long)n, (int)tokens[i], (int)c->model->config.vocab_size - 1);
+                             "token %lu of %lu is %d, the vocabulary has 0..%d",
+                             (unsigned long)i + 1, (unsigned long)n, (int)tokens[i],
+                             (int)c->model->config.vocab_size - 1);
     if (n > length - s->n_tokens)
-        return lull_fail(error, LULL_ECONTEXT, 0, 0,
-                         "%lu tokens do not fit: the sequence holds %lu, the context's length is %lu",
-                         (unsigned long)n, (unsigned long)s->n_tokens, (unsigned long)length);
+        return lull_fail(
+            error, LULL_ECONTEXT, 0, 0,
+            "%lu tokens do not fit: the sequence holds %lu, the context's length is %lu",
+            (unsigned long)n, (unsigned long)s->n_tokens, (unsigned long)length);
     return LULL_OK;
 }
 
@@ -264,7 +267,8 @@ lull_status lull_sequence_logits(const lull_sequence *s, const float **logits, l
     *logits = NULL;
     if (lull_context_check(s->context, error) != LULL_OK) return LULL_ESTATE;
     if (s->n_tokens == 0)
-        return lull_fail(error, LULL_ESTATE, 0, 0, "no logits: the sequence is empty; feed it first");
+        return lull_fail(error, LULL_ESTATE, 0, 0,
+                         "no logits: the sequence is empty; feed it first");
     if (!s->has_logits)
         return lull_fail(error, LULL_ESTATE, 0, 0,
                          "no logits: %lu token%s queued; step the context first",

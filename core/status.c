@@ -26,8 +26,8 @@ const char *lull_version(void)
     return LULL_VERSION;
 }
 
-lull_status lull_fail(lull_error *error, lull_status code, int sys, uint64_t offset, const char *fmt,
-                      ...)
+lull_status lull_fail(lull_error *error, lull_status code, int sys, uint64_t offset,
+                      const char *fmt, ...)
 {
     va_list args;
     if (error == NULL) return code;

@@ -10,11 +10,11 @@
 #include "fpenv.h"
 #include "model.h"
 
-#define NONE UINT32_MAX
-#define LAST_CONTROL 2            /* unknown, BOS and EOS are 0, 1, 2 */
-#define LOWEST_SCORE (-1e10f)     /* llama2.c joins only above this; NaN is not above */
-#define LONGEST_CHARACTER 4       /* bytes that llama2.c takes for one character */
-#define MOST_TEXT (INT32_MAX - 2) /* bytes of one text: ids of it are counted in 31 bits */
+#define NONE              UINT32_MAX
+#define LAST_CONTROL      2               /* unknown, BOS and EOS are 0, 1, 2 */
+#define LOWEST_SCORE      (-1e10f)        /* llama2.c joins only above this; NaN is not above */
+#define LONGEST_CHARACTER 4               /* bytes that llama2.c takes for one character */
+#define MOST_TEXT         (INT32_MAX - 2) /* bytes of one text: ids of it are counted in 31 bits */
 
 /* ---- the vocabulary */
 
@@ -124,7 +124,8 @@ lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error)
         }
     }
     t->prefix = find_text(t, (const unsigned char *)" ", 1);
-    t->bytes = sizeof *t + t->start[n] + (n + 1) * sizeof *t->start + n * sizeof *t->score + table_bytes;
+    t->bytes =
+        sizeof *t + t->start[n] + (n + 1) * sizeof *t->start + n * sizeof *t->score + table_bytes;
     return LULL_OK;
 }
 
@@ -282,7 +283,8 @@ static size_t encode_segment(segment *s, uint32_t n_prefix, int32_t *out)
 
 /* Where the segment that starts at `from` ends: before a byte that starts a character and stands
  * after its predecessor in no token. */
-static size_t segment_end(const lull_tokenizer *t, const unsigned char *text, size_t bytes, size_t from)
+static size_t segment_end(const lull_tokenizer *t, const unsigned char *text, size_t bytes,
+                          size_t from)
 {
     size_t i;
     for (i = from + 1; i < bytes; i++) {
@@ -416,7 +418,8 @@ lull_status lull_decode(const lull_model *model, const int32_t *ids, size_t n, c
     }
     *bytes = total;
     if (total > capacity) {
-        return lull_fail(error, LULL_ELIMIT, 0, 0, "the text has %llu bytes, there is room for %llu",
+        return lull_fail(error, LULL_ELIMIT, 0, 0,
+                         "the text has %llu bytes, there is room for %llu",
                          (unsigned long long)total, (unsigned long long)capacity);
     }
     for (i = 0, total = 0; i < n; i++, total += length) {
@@ -432,10 +435,14 @@ static int begins_character(const unsigned char *s, size_t n)
     const unsigned char lead = s[0];
     unsigned char low = 0x80, high = 0xbf;
     size_t length;
-    if (lead >= 0xc2 && lead <= 0xdf) length = 2;
-    else if ((lead & 0xf0) == 0xe0) length = 3;
-    else if (lead >= 0xf0 && lead <= 0xf4) length = 4;
-    else return 0;
+    if (lead >= 0xc2 && lead <= 0xdf)
+        length = 2;
+    else if ((lead & 0xf0) == 0xe0)
+        length = 3;
+    else if (lead >= 0xf0 && lead <= 0xf4)
+        length = 4;
+    else
+        return 0;
     if (n >= length) return 0;
     if (lead == 0xe0) low = 0xa0;
     if (lead == 0xed) high = 0x9f;

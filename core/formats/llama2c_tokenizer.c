@@ -18,9 +18,9 @@
 typedef struct walker {
     lull_reader *reader;
     int big_endian;
-    uint64_t offset;             /* of the next byte */
-    uint64_t block_from;         /* where in the file block begins */
-    size_t block_bytes;          /* valid ones */
+    uint64_t offset;     /* of the next byte */
+    uint64_t block_from; /* where in the file block begins */
+    size_t block_bytes;  /* valid ones */
     unsigned char block[4096];
 } walker;
 
@@ -74,18 +74,20 @@ static uint32_t number(const walker *w, const unsigned char *b)
 }
 
 /* Score and length of entry i, checked against what is left of the file. */
-static lull_status take_entry(walker *w, uint64_t i, float *score, size_t *length, lull_error *error)
+static lull_status take_entry(walker *w, uint64_t i, float *score, size_t *length,
+                              lull_error *error)
 {
     const uint64_t offset = w->offset, left = w->reader->size - offset;
     unsigned char head[8];
     int32_t n;
     lull_status status;
     if (left < sizeof head) {
-        return lull_fail(error, LULL_EFORMAT, 0, offset,
-                         "%s: token %llu: score and length need 8 bytes at offset %llu, file ends at "
-                         "%llu",
-                         name_of(w), (unsigned long long)i, (unsigned long long)offset,
-                         (unsigned long long)w->reader->size);
+        return lull_fail(
+            error, LULL_EFORMAT, 0, offset,
+            "%s: token %llu: score and length need 8 bytes at offset %llu, file ends at "
+            "%llu",
+            name_of(w), (unsigned long long)i, (unsigned long long)offset,
+            (unsigned long long)w->reader->size);
     }
     status = take(w, head, sizeof head, error);
     if (status != LULL_OK) return status;
@@ -153,7 +155,8 @@ static lull_status fill(lull_tokenizer *t, walker *w, const shape *s, lull_error
         status = take_entry(w, (uint64_t)i, &t->score[i], &length, error);
         if (status != LULL_OK) break;
         if (length > s->text_bytes - used) {
-            return lull_fail(error, LULL_EIO, 0, w->offset, "%s: changed while reading", name_of(w));
+            return lull_fail(error, LULL_EIO, 0, w->offset, "%s: changed while reading",
+                             name_of(w));
         }
         t->start[i] = (uint32_t)used;
         status = take(w, t->text + used, length, error);
@@ -249,7 +252,9 @@ lull_status lull_tokenizer_load(lull_tokenizer **out, lull_reader *r, int32_t vo
     if (t == NULL) return status;
     if (status == LULL_OK) status = fill(t, &w, &s, error);
     if (status == LULL_OK) status = lull_tokenizer_index(t, error);
-    if (status == LULL_OK) *out = t;
-    else lull_tokenizer_free(t);
+    if (status == LULL_OK)
+        *out = t;
+    else
+        lull_tokenizer_free(t);
     return status;
 }

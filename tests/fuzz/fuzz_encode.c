@@ -49,7 +49,7 @@ static void check(const lull_model *m, const char *text, size_t n, unsigned flag
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const int32_t sizes[4] = { 512, 300, 260, 3 };
+    static const int32_t sizes[4] = {512, 300, 260, 3};
     static lull_model models[4]; /* made once: a run is short beside that */
     lull_model *m;
     char *text;

@@ -33,7 +33,8 @@ static void check_reading(const float *v, size_t n, double u)
     int32_t id = lull_logits_argmax(v, n);
     const lull_status status = lull_logits_sample(v, n, u, &id, NULL);
     check_choice(v, n, status, id);
-    if ((lull_logits_check(v, n, NULL) == LULL_OK && u >= 0 && u < 1) != (status == LULL_OK)) abort();
+    if ((lull_logits_check(v, n, NULL) == LULL_OK && u >= 0 && u < 1) != (status == LULL_OK))
+        abort();
     check_choice(v, n, lull_probabilities_sample(v, n, u, &id, NULL), id);
     (void)lull_logits_logsumexp(v, n);
     (void)lull_logits_entropy(v, n);
@@ -49,7 +50,8 @@ static void check_list(const float *v, size_t n, size_t k)
     if (count != (k < allowed(v, n) ? k : allowed(v, n))) abort();
     for (i = 0; i < count; i++) {
         const float x = v[list[i].id];
-        if (i > 0 && (x > v[list[i - 1].id] || (x == v[list[i - 1].id] && list[i].id < list[i - 1].id))) {
+        if (i > 0 &&
+            (x > v[list[i - 1].id] || (x == v[list[i - 1].id] && list[i].id < list[i - 1].id))) {
             abort();
         }
     }

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#define CASES 60
-#define DRAWS 8
+#define CASES       60
+#define DRAWS       8
 #define MOST_LOGITS 2048
 
 typedef struct draw_case {
@@ -17,9 +17,9 @@ typedef struct draw_case {
 
 static draw_case make_case(int c)
 {
-    static const int sizes[3] = { 32, 512, 2048 };
-    static const float temperatures[5] = { 0.8f, 1.0f, 0.0f, 0.5f, 1.7f };
-    static const float top_ps[4] = { 0.9f, 1.0f, 0.5f, 0.0f };
+    static const int sizes[3] = {32, 512, 2048};
+    static const float temperatures[5] = {0.8f, 1.0f, 0.0f, 0.5f, 1.7f};
+    static const float top_ps[4] = {0.9f, 1.0f, 0.5f, 0.0f};
     draw_case d;
     d.n = sizes[c % 3];
     d.temperature = temperatures[c % 5];

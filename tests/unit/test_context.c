@@ -280,8 +280,8 @@ static void test_scores_equal_logprobs_of_logits(void **state)
     assert_memory_equal(logits_of(s), before, logits_bytes(c));
     assert_int_equal(lull_sequence_pending(other), 3); /* nobody else is evaluated */
     for (i = 0; i < 20; i++) {
-        float expected = (float)lull_logits_logprob(
-            logits_of(s), (size_t)model->config.vocab_size, ids[i]);
+        float expected =
+            (float)lull_logits_logprob(logits_of(s), (size_t)model->config.vocab_size, ids[i]);
         assert_true(scores[i] == expected);
         feed(s, 7 + i, 8 + i, 0);
         step(c);
@@ -429,7 +429,8 @@ static void test_errors_change_nothing(void **state)
     assert_error(lull_sequence_rewind(s, 1, &error), LULL_EINVAL, &error, "rewind to 1");
     assert_int_equal(lull_sequence_length(s), 0);
     feed(s, 0, 20, 0);
-    assert_error(lull_sequence_logits(s, &logits, &error), LULL_ESTATE, &error, "20 tokens are queued");
+    assert_error(lull_sequence_logits(s, &logits, &error), LULL_ESTATE, &error,
+                 "20 tokens are queued");
     step(c);
     assert_error(lull_sequence_feed(s, ids, 1, 0, &error), LULL_ECONTEXT, &error, "1 tokens");
     assert_like_fresh(model, s, 0);

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define LIMIT 2.0L
+#define LIMIT           2.0L
 #define EXPECTED_DIGEST 0x1b1c78fc9ebac4efu /* of every_machine_gives_the_same_bits */
 
 /* xorshift64; the same numbers everywhere. */
@@ -87,8 +87,8 @@ static void sin_and_cos_are_close(void **unused)
     (void)unused;
     state = 2;
     for (i = 0; i < 20000; i++) {
-        const double x[4] = { uniform(-4, 4), uniform(-1e5, 1e5), any_double(),
-                              floor(uniform(0, 1e7)) * 1.5707963267948966 };
+        const double x[4] = {uniform(-4, 4), uniform(-1e5, 1e5), any_double(),
+                             floor(uniform(0, 1e7)) * 1.5707963267948966};
         int k;
         for (k = 0; k < 4; k++) {
             check("sin", x[k], lull_sin(x[k]), sinl(x[k]));
@@ -152,10 +152,11 @@ static void integer_powers_are_exact(void **unused)
 
 /* ---- special values: as libm's, the sign of zero included */
 
-static const double special[] = { 0.0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, -7, 0.1, 1e300, -1e300,
-                                  0x1p-1074, -0x1p-1074, 1e-320, 0x1p-1022, 0x1p53, 0x1p53 + 2,
-                                  709.78, 710, -745.13, -745.14, -800, DBL_MAX, -DBL_MAX, INFINITY,
-                                  -INFINITY, NAN };
+static const double special[] = {0.0,    -0.0,       1,         -1,         2,         -2,
+                                 3,      -3,         0.5,       -0.5,       -7,        0.1,
+                                 1e300,  -1e300,     0x1p-1074, -0x1p-1074, 1e-320,    0x1p-1022,
+                                 0x1p53, 0x1p53 + 2, 709.78,    710,        -745.13,   -745.14,
+                                 -800,   DBL_MAX,    -DBL_MAX,  INFINITY,   -INFINITY, NAN};
 #define SPECIALS (sizeof special / sizeof special[0])
 
 static void check_special(const char *name, double x, double y, double got, double want)
@@ -220,13 +221,13 @@ static void every_machine_gives_the_same_bits(void **unused)
 /* A host's rounding mode neither changes a result nor is changed. */
 static void rounding_mode_does_not_matter(void **unused)
 {
-    static const int modes[] = { FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
+    static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
     int i;
     (void)unused;
     state = 4;
     for (i = 0; i < 300; i++) {
         const double x = uniform(-40, 40), y = uniform(0, 3);
-        const double want[5] = { lull_exp(x), lull_log(y), lull_pow(y, x), lull_sin(x), lull_cos(x) };
+        const double want[5] = {lull_exp(x), lull_log(y), lull_pow(y, x), lull_sin(x), lull_cos(x)};
         double got[5];
         int mode;
         assert_int_equal(fesetround(modes[i % 3]), 0);

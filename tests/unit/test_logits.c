@@ -67,8 +67,8 @@ static float *copy_of(const float *v, size_t n)
     return c;
 }
 
-static const size_t lengths[] = { 1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1025,
-                                  2100 };
+static const size_t lengths[] = {1,   2,   3,   15,  16,  17,  63,   64,  65,
+                                 127, 128, 129, 255, 256, 257, 1025, 2100};
 #define LENGTHS (sizeof lengths / sizeof lengths[0])
 
 /* f(values, n) for all kinds and lengths. */
@@ -132,8 +132,8 @@ static void check_kept(const char *what, const float *v, const float *got, size_
     for (i = 0; i < keep; i++) want[list[i].id] = v[list[i].id];
     for (i = 0; i < n; i++) {
         if (lull_float_bits(want[i]) != lull_float_bits(got[i])) {
-            fail_msg("%s: value %d of %d is %g, was %g, expected %g", what, (int)i, (int)n, got[i], v[i],
-                     want[i]);
+            fail_msg("%s: value %d of %d is %g, was %g, expected %g", what, (int)i, (int)n, got[i],
+                     v[i], want[i]);
         }
     }
     free(want);
@@ -171,7 +171,8 @@ static void check_sums(const float *v, size_t n)
             if (depth > -700) entropy -= exp(depth) * depth / total;
         }
         assert_int_equal(lull_logits_argmax(v, n), list[0].id);
-        if (!near(log_sum, max + log(total), 1e-6)) fail_msg("log sum %g", log_sum - max - log(total));
+        if (!near(log_sum, max + log(total), 1e-6))
+            fail_msg("log sum %g", log_sum - max - log(total));
         assert_true(near(lull_logits_entropy(v, n), entropy, 1e-5));
         for (i = 0; i < n; i += 1 + n / 7) {
             const double p = lull_logits_logprob(v, n, (int32_t)i);
@@ -219,7 +220,7 @@ static void softmax_is_right(void **unused)
 
 static void logprob_outside_is_nan(void **unused)
 {
-    const float v[2] = { 1, 2 };
+    const float v[2] = {1, 2};
     (void)unused;
     assert_true(isnan(lull_logits_logprob(v, 2, -1)));
     assert_true(isnan(lull_logits_logprob(v, 2, 2)));
@@ -231,7 +232,7 @@ static void logprob_outside_is_nan(void **unused)
 
 static void check_top_k(const float *v, size_t n)
 {
-    const size_t tries[] = { 0, 1, 2, 5, 40, 64, 255, 256, 257, n / 2, n - 1, n, n + 1, SIZE_MAX };
+    const size_t tries[] = {0, 1, 2, 5, 40, 64, 255, 256, 257, n / 2, n - 1, n, n + 1, SIZE_MAX};
     size_t count, i;
     lull_candidate *list = sorted(v, n, &count);
     for (i = 0; i < sizeof tries / sizeof tries[0]; i++) {
@@ -245,7 +246,7 @@ static void check_top_k(const float *v, size_t n)
 
 static void check_candidates(const float *v, size_t n)
 {
-    const size_t tries[] = { 0, 1, 3, 8, 64, 300, n };
+    const size_t tries[] = {0, 1, 3, 8, 64, 300, n};
     size_t count, i, j;
     lull_candidate *list = sorted(v, n, &count);
     const double total = count ? reference_total(list, count) : 0;
@@ -298,7 +299,8 @@ static void top_k_just_below_zero(void **unused)
 /* The number kept, and the double sums of the masses kept, with and without the last one. */
 static void check_top_p(const float *v, size_t n)
 {
-    static const float tries[] = { -1, 0, 1e-6f, 0.1f, 0.5f, 0.9f, 0.95f, 0.999f, 0.9999999f, 1, 2, NAN };
+    static const float tries[] = {-1,    0,      1e-6f,      0.1f, 0.5f, 0.9f,
+                                  0.95f, 0.999f, 0.9999999f, 1,    2,    NAN};
     size_t count, i, keep;
     lull_candidate *list = sorted(v, n, &count);
     for (i = 0; i < sizeof tries / sizeof tries[0]; i++) {
@@ -327,7 +329,7 @@ static void check_top_p(const float *v, size_t n)
 
 static void check_min_p(const float *v, size_t n)
 {
-    static const float tries[] = { -1, 0, 1e-30f, 0.01f, 0.1f, 0.5f, 0.999f, 1, 1.5f, INFINITY, NAN };
+    static const float tries[] = {-1, 0, 1e-30f, 0.01f, 0.1f, 0.5f, 0.999f, 1, 1.5f, INFINITY, NAN};
     size_t count, i, keep;
     lull_candidate *list = sorted(v, n, &count);
     for (i = 0; i < sizeof tries / sizeof tries[0]; i++) {
@@ -338,7 +340,8 @@ static void check_min_p(const float *v, size_t n)
         } else if (count > 0) {
             const double max = list[0].value, p = tries[i] < 1 ? tries[i] : 1;
             const double bound = (float)(max + log(p)); /* as a float: what can be told apart */
-            for (keep = 0; keep < count && got[list[keep].id] > -INFINITY; keep++) {}
+            for (keep = 0; keep < count && got[list[keep].id] > -INFINITY; keep++) {
+            }
             check_kept("min_p", v, got, n, list, keep);
             assert_true(keep >= 1);
             if (keep < count) assert_true(list[keep].value < bound + 1e-6 * fabs(bound));
@@ -398,7 +401,7 @@ static void top_p_does_not_depend_on_the_order(void **unused)
 
 static void check_scale(const float *v, size_t n)
 {
-    static const float factors[] = { 1, 2, 0.1f, 0, -1, INFINITY };
+    static const float factors[] = {1, 2, 0.1f, 0, -1, INFINITY};
     size_t f, i;
     for (f = 0; f < sizeof factors / sizeof factors[0]; f++) {
         float *got = copy_of(v, n);
@@ -422,7 +425,7 @@ static void scale_spares_the_banned(void **unused)
 /* The id is the first, ascending, at which the cumulated probability exceeds u. */
 static void check_sample(const float *v, size_t n)
 {
-    static const double us[] = { 0, 0x1p-24, 0.1, 0.25, 0.5, 0.75, 0.999, 1 - 0x1p-24, 1 - 0x1p-53 };
+    static const double us[] = {0, 0x1p-24, 0.1, 0.25, 0.5, 0.75, 0.999, 1 - 0x1p-24, 1 - 0x1p-53};
     size_t count, i, j;
     lull_candidate *list = sorted(v, n, &count);
     for (i = 0; i < sizeof us / sizeof us[0]; i++) {
@@ -509,7 +512,7 @@ static void draws_follow_the_distribution(void **unused)
     const int draws = 20000;
     float v[16];
     double p[16], total = 0, chi2 = 0;
-    int count[16] = { 0 }, i;
+    int count[16] = {0}, i;
     (void)unused;
     for (i = 0; i < 16; i++) {
         v[i] = (float)(i * 7 % 16) * 0.2f;
@@ -517,8 +520,8 @@ static void draws_follow_the_distribution(void **unused)
     }
     for (i = 0; i < draws; i++) {
         int32_t id;
-        assert_int_equal(
-            lull_logits_sample(v, 16, lull_random(7, 1, (uint32_t)i, 0, 0), &id, NULL), LULL_OK);
+        assert_int_equal(lull_logits_sample(v, 16, lull_random(7, 1, (uint32_t)i, 0, 0), &id, NULL),
+                         LULL_OK);
         count[id]++;
     }
     for (i = 0; i < 16; i++) {
@@ -530,8 +533,8 @@ static void draws_follow_the_distribution(void **unused)
 
 static void bad_random_numbers_are_refused(void **unused)
 {
-    static const double bad[] = { -0x1p-60, 1, 2, INFINITY, -INFINITY, NAN };
-    const float v[2] = { 1, 2 };
+    static const double bad[] = {-0x1p-60, 1, 2, INFINITY, -INFINITY, NAN};
+    const float v[2] = {1, 2};
     size_t i;
     (void)unused;
     for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -568,15 +571,19 @@ static void check_bad(const float *good, size_t n, size_t i, float bad)
     lull_logits_min_p(v, n, 0.5f);
     assert_memory_equal(v, w, n * sizeof *v);
     id = lull_logits_argmax(v, n);
-    if (bad > 0) assert_int_equal(id, i);
-    else if (n > 1) assert_int_not_equal(id, i);
-    else assert_int_equal(id, -1);
+    if (bad > 0)
+        assert_int_equal(id, i);
+    else if (n > 1)
+        assert_int_not_equal(id, i);
+    else
+        assert_int_equal(id, -1);
     count = lull_logits_candidates(v, n, 4, list);
     for (k = 0; k < count; k++) assert_true(isnan(list[k].value));
     if (count > 0) assert_int_equal(list[0].id, id);
     lull_logits_top_k(v, n, 1);
     for (k = 0; k < n; k++) {
-        assert_true(k == i && bad != bad ? v[k] != v[k] : (v[k] > -INFINITY) == ((int32_t)k == id || n == 1));
+        assert_true(k == i && bad != bad ? v[k] != v[k]
+                                         : (v[k] > -INFINITY) == ((int32_t)k == id || n == 1));
     }
     free(v);
     free(w);
@@ -622,7 +629,7 @@ static void all_nan(void **unused)
 
 static void probabilities_must_be_weights(void **unused)
 {
-    static const float bad[] = { -1, -FLT_MIN, NAN, INFINITY };
+    static const float bad[] = {-1, -FLT_MIN, NAN, INFINITY};
     float v[20];
     int32_t id;
     lull_error error;
@@ -715,7 +722,7 @@ static void digest_all(int mode)
 
 static void every_machine_gives_the_same_bits(void **unused)
 {
-    static const int modes[] = { FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
+    static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
     int i;
     (void)unused;
     for (i = 0; i < 4; i++) {

@@ -16,13 +16,13 @@ static void philox_gives_the_published_numbers(void **unused)
     static const struct {
         uint32_t counter[4], key[2], out[4];
     } known[] = {
-        { { 0, 0, 0, 0 }, { 0, 0 }, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
-        { { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff },
-          { 0xffffffff, 0xffffffff },
-          { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-        { { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 },
-          { 0xa4093822, 0x299f31d0 },
-          { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     size_t i;
     (void)unused;
@@ -36,8 +36,8 @@ static void philox_gives_the_published_numbers(void **unused)
 /* Where each argument goes. */
 static void random_is_philox_of_its_arguments(void **unused)
 {
-    const uint32_t key[2] = { 0x89abcdef, 0x01234567 };
-    const uint32_t counter[4] = { 0x00000bad, 0xcafe1234, 0x76543210, 0xfedcba98 };
+    const uint32_t key[2] = {0x89abcdef, 0x01234567};
+    const uint32_t counter[4] = {0x00000bad, 0xcafe1234, 0x76543210, 0xfedcba98};
     uint32_t out[4];
     double u;
     (void)unused;
@@ -65,7 +65,7 @@ static void every_argument_changes_the_draw(void **unused)
 /* chi^2 with 63 degrees of freedom stays below 103.4 in 99.9 % of cases; here it is one case. */
 static void draws_are_uniform(void **unused)
 {
-    int count[64] = { 0 }, i;
+    int count[64] = {0}, i;
     double chi2 = 0;
     (void)unused;
     for (i = 0; i < 64000; i++) {

@@ -73,7 +73,8 @@ static lull_status load(lull_model *m, const unsigned char *bytes, size_t n, int
     status = lull_tokenizer_load(&m->tokenizer, &r, vocab_size, &m->allocator, error);
     lull_reader_close(&r);
     free(copy);
-    if ((status == LULL_OK) != (m->tokenizer != NULL)) fail_msg("status %d and a tokenizer", status);
+    if ((status == LULL_OK) != (m->tokenizer != NULL))
+        fail_msg("status %d and a tokenizer", status);
     if (status != error->code) fail_msg("status %d, error code %d", status, error->code);
     return status;
 }
@@ -97,8 +98,8 @@ static void assert_contains(const char *text, const char *part)
 
 static void small_vocabulary(entry *e)
 {
-    static const char *const texts[] = { " ", "a", "b", "t", "h", "e", "th", "the", " the", "aa",
-                                         "aaaa", "\xc3\xa9", "" };
+    static const char *const texts[] = {" ",   "a",    "b",  "t",    "h",        "e", "th",
+                                        "the", " the", "aa", "aaaa", "\xc3\xa9", ""};
     char byte[8];
     int i;
     e[0] = text_entry("<unk>", 5, 0);
@@ -108,7 +109,8 @@ static void small_vocabulary(entry *e)
         snprintf(byte, sizeof byte, "<0x%02X>", i);
         e[3 + i] = text_entry(byte, 6, 0);
     }
-    for (i = 0; i < SMALL - 259; i++) e[259 + i] = text_entry(texts[i], strlen(texts[i]), (float)-i);
+    for (i = 0; i < SMALL - 259; i++)
+        e[259 + i] = text_entry(texts[i], strlen(texts[i]), (float)-i);
 }
 
 /* ---- files */
@@ -150,7 +152,7 @@ static void both_byte_orders_load_alike(void **unused)
 /* Whatever the header says of the longest token. */
 static void longest_token_of_the_header_is_not_believed(void **unused)
 {
-    static const int32_t words[] = { 0, -1, INT_MAX, INT_MIN, 1 };
+    static const int32_t words[] = {0, -1, INT_MAX, INT_MIN, 1};
     entry e[SMALL];
     size_t at[SMALL + 1], i;
     unsigned char *file;
@@ -186,7 +188,8 @@ static void every_truncation_is_refused(void **unused)
             assert_int_equal(load(&m, file, n, SMALL, NULL, &error), LULL_EFORMAT);
             while (whole < SMALL && at[whole + 1] <= n) whole++;
             assert_contains(error.message, "folder/tokenizer.bin: ");
-            if (n < 4) snprintf(expected, sizeof expected, "needs 4 bytes, file has %d", (int)n);
+            if (n < 4)
+                snprintf(expected, sizeof expected, "needs 4 bytes, file has %d", (int)n);
             else if (n == at[whole]) {
                 snprintf(expected, sizeof expected, "tokenizer has %d tokens, model wants 272",
                          (int)whole);
@@ -201,7 +204,7 @@ static void every_truncation_is_refused(void **unused)
 
 static void wrong_counts_are_refused(void **unused)
 {
-    static const int32_t wanted[] = { 0, -1, INT_MIN, 1, SMALL - 1, SMALL + 1, 32000, INT_MAX };
+    static const int32_t wanted[] = {0, -1, INT_MIN, 1, SMALL - 1, SMALL + 1, 32000, INT_MAX};
     entry e[SMALL];
     size_t at[SMALL + 1], i;
     unsigned char *file;
@@ -222,7 +225,7 @@ static void wrong_counts_are_refused(void **unused)
 /* Every length field of the file times every bad value. */
 static void every_bad_length_is_refused(void **unused)
 {
-    static const int32_t bad[] = { -1, INT_MIN, INT_MAX, 1 << 20, (1 << 20) + 1, 1 << 24 };
+    static const int32_t bad[] = {-1, INT_MIN, INT_MAX, 1 << 20, (1 << 20) + 1, 1 << 24};
     entry e[SMALL];
     size_t at[SMALL + 1], i, k;
     unsigned char *file;
@@ -316,7 +319,8 @@ static int byte_token(const entry *e, int n, unsigned char byte)
     return 0;
 }
 
-static size_t plain_encode(const entry *e, int n, const char *text, size_t bytes, int start, int *ids)
+static size_t plain_encode(const entry *e, int n, const char *text, size_t bytes, int start,
+                           int *ids)
 {
     size_t count = 0, i, k;
     if (start && n > 1) {
@@ -325,9 +329,11 @@ static size_t plain_encode(const entry *e, int n, const char *text, size_t bytes
     }
     for (i = 0; i < bytes; i += k) {
         int id;
-        for (k = 1; k < 4 && i + k < bytes && ((unsigned char)text[i + k] & 0xc0) == 0x80; k++) {}
+        for (k = 1; k < 4 && i + k < bytes && ((unsigned char)text[i + k] & 0xc0) == 0x80; k++) {
+        }
         id = lookup(e, n, text + i, k);
-        if (id >= 0) ids[count++] = id;
+        if (id >= 0)
+            ids[count++] = id;
         else {
             size_t j;
             for (j = 0; j < k; j++) ids[count++] = byte_token(e, n, (unsigned char)text[i + j]);
@@ -369,7 +375,7 @@ static int pick(int n)
 /* Few letters, so that everything happens: lone and grouped continuation bytes, zeros, spaces. */
 static size_t random_text(char *out, int longest)
 {
-    static const char letters[] = { 'a', 'a', 'b', ' ', 0, '\xc3', '\xa9', '\x80', '<', '\xf0' };
+    static const char letters[] = {'a', 'a', 'b', ' ', 0, '\xc3', '\xa9', '\x80', '<', '\xf0'};
     size_t n = (size_t)pick(longest + 1), i;
     for (i = 0; i < n; i++) out[i] = letters[pick((int)sizeof letters)];
     return n;
@@ -377,7 +383,8 @@ static size_t random_text(char *out, int longest)
 
 static int random_vocabulary(entry *e)
 {
-    static const float scores[] = { -1, -2, 0, 3, 0x1p-149f, -1e10f, -2e10f, INFINITY, -INFINITY, NAN };
+    static const float scores[] = {-1,     -2,     0,        3,         0x1p-149f,
+                                   -1e10f, -2e10f, INFINITY, -INFINITY, NAN};
     const int n = 1 + pick(60);
     int i;
     for (i = 0; i < n; i++) {
@@ -392,7 +399,8 @@ static int random_vocabulary(entry *e)
 }
 
 /* Encode with room to spare, with exactly enough, and with one too little; the ids are the same. */
-static size_t encode(const lull_model *m, const char *text, size_t bytes, unsigned flags, int32_t *ids)
+static size_t encode(const lull_model *m, const char *text, size_t bytes, unsigned flags,
+                     int32_t *ids)
 {
     int32_t *exact, mark = 0x5a5a5a5a;
     char *copy = malloc(bytes ? bytes : 1);
@@ -409,7 +417,8 @@ static size_t encode(const lull_model *m, const char *text, size_t bytes, unsign
     assert_memory_equal(exact, ids, n * sizeof *ids);
     if (n > 0) {
         for (i = 0; i < n; i++) exact[i] = mark;
-        assert_int_equal(lull_encode(m, copy, bytes, flags, exact, n - 1, &again, &error), LULL_ELIMIT);
+        assert_int_equal(lull_encode(m, copy, bytes, flags, exact, n - 1, &again, &error),
+                         LULL_ELIMIT);
         assert_int_equal(again, n);
         for (i = 0; i < n; i++) assert_int_equal(exact[i], mark);
     }
@@ -436,7 +445,8 @@ static void encodes_as_the_plain_encoder(void **unused)
             const unsigned flags = (unsigned)pick(2);
             const size_t wanted = plain_encode(e, n, text, bytes, (int)flags, want);
             size_t count = encode(&m, text, bytes, flags, got), i;
-            if (count != wanted) fail_msg("round %d: %d ids, expected %d", round, (int)count, (int)wanted);
+            if (count != wanted)
+                fail_msg("round %d: %d ids, expected %d", round, (int)count, (int)wanted);
             for (i = 0; i < count; i++) {
                 assert_int_equal(got[i], want[i]);
                 assert_in_range(got[i], 0, n - 1);
@@ -492,7 +502,8 @@ static void check_table(const char *name, const char *path, int32_t vocab_size)
     assert_true(texts != NULL && ids != NULL);
     memset(&m, 0, sizeof m);
     assert_int_equal(lull_reader_open(&r, path, 1 << 24, NULL), LULL_OK);
-    assert_int_equal(lull_tokenizer_load(&m.tokenizer, &r, vocab_size, &m.allocator, NULL), LULL_OK);
+    assert_int_equal(lull_tokenizer_load(&m.tokenizer, &r, vocab_size, &m.allocator, NULL),
+                     LULL_OK);
     lull_reader_close(&r);
     while (fscanf(ids, "%15s", found) == 1) {
         if (strcmp(found, name) != 0) {
@@ -519,8 +530,10 @@ static void shipped_tokenizer_gives_llama2c_ids(void **unused)
 static void skip_without(const char *path)
 {
     FILE *f = fopen(path, "rb");
-    if (f == NULL) skip();
-    else fclose(f);
+    if (f == NULL)
+        skip();
+    else
+        fclose(f);
 }
 
 static void tok512_gives_llama2c_ids(void **unused)
@@ -576,9 +589,9 @@ static void particular_texts(void **unused)
 /* Byte tokens are exactly <0xHH>; of two for one byte the first counts. */
 static void malformed_byte_tokens_are_text(void **unused)
 {
-    static const char *const texts[] = { "<unk>", "<s>", "</s>", "<0x-1>", "<0x4", "<0x 4>", "<0xZZ>",
-                                         "<0x41>x", "<0x+4>", "0x41>", "<0X41>", "<0x41>", "<0x41>",
-                                         "<0xfF>", "", "<0x42x" };
+    static const char *const texts[] = {"<unk>",  "<s>",     "</s>",   "<0x-1>", "<0x4",   "<0x 4>",
+                                        "<0xZZ>", "<0x41>x", "<0x+4>", "0x41>",  "<0X41>", "<0x41>",
+                                        "<0x41>", "<0xfF>",  "",       "<0x42x"};
     entry e[16];
     lull_model m;
     size_t n, bytes;
@@ -608,7 +621,7 @@ static void malformed_byte_tokens_are_text(void **unused)
 /* A vocabulary of one, two, three tokens: everything is unknown, nothing is -1. */
 static void tiny_vocabularies(void **unused)
 {
-    static const char *const expected[] = { "0 0", "1 0 0", "1 0 0" };
+    static const char *const expected[] = {"0 0", "1 0 0", "1 0 0"};
     entry e[3];
     size_t n;
     (void)unused;
@@ -671,7 +684,8 @@ static void check_round_trip(const lull_model *m, const char *text, size_t bytes
     lull_error error;
     assert_non_null(ids);
     n = encode(m, text, bytes, flags, ids);
-    assert_int_equal(lull_decode(m, ids, n, NULL, 0, &found, &error), bytes ? LULL_ELIMIT : LULL_OK);
+    assert_int_equal(lull_decode(m, ids, n, NULL, 0, &found, &error),
+                     bytes ? LULL_ELIMIT : LULL_OK);
     assert_int_equal(found, bytes);
     back = malloc(bytes ? bytes : 1);
     assert_non_null(back);
@@ -710,7 +724,7 @@ static void any_bytes_survive(void **unused)
 
 static void pieces(void **unused)
 {
-    static const int32_t outside[] = { -1, SMALL, INT_MAX, INT_MIN };
+    static const int32_t outside[] = {-1, SMALL, INT_MAX, INT_MIN};
     entry e[SMALL];
     lull_model m, none;
     size_t bytes, i;
@@ -741,7 +755,7 @@ static void pieces(void **unused)
 
 static void bad_ids_are_named(void **unused)
 {
-    static const int32_t outside[] = { -1, SMALL, INT_MAX, INT_MIN };
+    static const int32_t outside[] = {-1, SMALL, INT_MAX, INT_MIN};
     entry e[SMALL];
     lull_model m;
     size_t i;
@@ -749,12 +763,13 @@ static void bad_ids_are_named(void **unused)
     small_vocabulary(e);
     load_entries(&m, e, SMALL);
     for (i = 0; i < 4; i++) {
-        const int32_t ids[3] = { 266, 267, outside[i] };
+        const int32_t ids[3] = {266, 267, outside[i]};
         char text[16] = "unchanged", expected[64];
         size_t bytes = 1;
         lull_error error;
         assert_int_equal(lull_decode(&m, ids, 3, text, sizeof text, &bytes, &error), LULL_EINVAL);
-        snprintf(expected, sizeof expected, "token %d at index 2, expected 0..271", (int)outside[i]);
+        snprintf(expected, sizeof expected, "token %d at index 2, expected 0..271",
+                 (int)outside[i]);
         assert_contains(error.message, expected);
         assert_string_equal(text, "unchanged");
         assert_int_equal(bytes, 0);
@@ -765,7 +780,7 @@ static void bad_ids_are_named(void **unused)
 /* Only the space that follows BOS is the prefix, and only of a text token. */
 static void only_the_prefix_is_dropped(void **unused)
 {
-    static const int32_t ids[] = { 1, 267, 267, 1, 259, 259, 1, 3 + ' ', 2, 267 };
+    static const int32_t ids[] = {1, 267, 267, 1, 259, 259, 1, 3 + ' ', 2, 267};
     static const char expected[] = "the the   the";
     entry e[SMALL];
     char text[32];
@@ -799,9 +814,9 @@ static void without_a_tokenizer(void **unused)
  * and asks whether the code point is one. */
 static int is_beginning(const unsigned char *s, size_t n)
 {
-    static const unsigned char follow[] = { 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf };
+    static const unsigned char follow[] = {0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf};
     const size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc0 ? 2 : 1;
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t tries, t, i, k;
     if (length <= n || s[0] >= 0xf8) return 0;
     for (tries = 1, i = n; i < length; i++) tries *= 6;
@@ -814,7 +829,8 @@ static int is_beginning(const unsigned char *s, size_t n)
             if ((c & 0xc0) != 0x80) sound = 0;
             point = point << 6 | (c & 0x3f);
         }
-        if (sound && point >= least[length] && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)) {
+        if (sound && point >= least[length] && point <= 0x10ffff &&
+            (point < 0xd800 || point > 0xdfff)) {
             return 1;
         }
     }
@@ -823,9 +839,9 @@ static int is_beginning(const unsigned char *s, size_t n)
 
 static void only_unfinished_characters_are_held_back(void **unused)
 {
-    static const unsigned char bytes[] = { 'a',  0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1,
-                                           0xc2, 0xdf, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5,
-                                           0xf8, 0xff };
+    static const unsigned char bytes[] = {'a',  0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf,
+                                          0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xed, 0xef,
+                                          0xf0, 0xf1, 0xf4, 0xf5, 0xf8, 0xff};
     const size_t kinds = sizeof bytes;
     size_t n, code, all, i;
     (void)unused;
@@ -839,8 +855,8 @@ static void only_unfinished_characters_are_held_back(void **unused)
                 if (is_beginning(s + n - back, back)) want = n - back;
             }
             if (lull_utf8_complete((const char *)s, n) != want) {
-                fail_msg("%02x %02x %02x %02x (%d): %d, expected %d", s[0], s[1], s[2], s[3], (int)n,
-                         (int)lull_utf8_complete((const char *)s, n), (int)want);
+                fail_msg("%02x %02x %02x %02x (%d): %d, expected %d", s[0], s[1], s[2], s[3],
+                         (int)n, (int)lull_utf8_complete((const char *)s, n), (int)want);
             }
         }
     }
