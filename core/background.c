@@ -84,10 +84,14 @@ static int start_thread(lull_background *b)
     return failed;
 }
 
-static lull_status open_background(lull_context *c, lull_error *error)
+/* *out = the context's thread, begun with its first background step; NULL after a failure. */
+static lull_status open_background(lull_context *c, lull_background **out, lull_error *error)
 {
-    lull_background *b = lull_memory_get_zeroed(&c->model->allocator, sizeof *b);
+    lull_background *b = c->background;
     int failed;
+    *out = b;
+    if (b != NULL) return LULL_OK;
+    b = lull_memory_get_zeroed(&c->model->allocator, sizeof *b);
     if (b == NULL) return lull_memory_fail(error, "background step", sizeof *b);
     b->context = c;
     b->owner = getpid();
@@ -103,7 +107,7 @@ static lull_status open_background(lull_context *c, lull_error *error)
     if (failed) goto no_condition;
     failed = start_thread(b);
     if (failed) goto no_thread;
-    c->background = b;
+    *out = c->background = b;
     return LULL_OK;
 no_thread:
     pthread_cond_destroy(&b->changed);
@@ -133,8 +137,8 @@ lull_status lull_context_start(lull_context *c, size_t max_tokens, lull_error *e
     if (status != LULL_OK) return status;
     if (!lull_pool_usable(c->pool) || (c->background != NULL && c->background->owner != getpid()))
         return lull_context_fail_forked(error);
-    if (c->background == NULL && (status = open_background(c, error)) != LULL_OK) return status;
-    b = c->background;
+    status = open_background(c, &b, error);
+    if (b == NULL) return status;
     pthread_mutex_lock(&b->mutex);
     b->max_tokens = max_tokens;
     lull_error_clear(&b->error);
@@ -188,13 +192,14 @@ lull_status lull_context_wait(lull_context *c, size_t *remaining, lull_error *er
 
 int lull_context_fd(lull_context *c, lull_error *error)
 {
+    lull_background *b;
     lull_error_clear(error);
     if (c->closed) {
         lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
         return -1;
     }
-    if (c->background == NULL && open_background(c, error) != LULL_OK) return -1;
-    return c->background->pipe[0];
+    open_background(c, &b, error);
+    return b == NULL ? -1 : b->pipe[0];
 }
 
 void lull_background_close(lull_context *c)

@@ -147,10 +147,10 @@ static void rope(float *out, size_t stride, const float *in, int32_t n_heads, in
     for (h = 0; h < n_heads; h++) {
         const float *a = in + (size_t)h * (size_t)head_dim;
         float *b = out + (size_t)h * stride;
-        for (i = 0; i < head_dim / 2; i++) {
-            float x0 = a[2 * i], x1 = a[2 * i + 1], c = cosines[i], s = sines[i];
-            b[2 * i] = x0 * c - x1 * s;
-            b[2 * i + 1] = x0 * s + x1 * c;
+        for (i = 0; i < head_dim / 2; i++, a += 2, b += 2) {
+            const float x0 = a[0], x1 = a[1], c = cosines[i], s = sines[i];
+            b[0] = x0 * c - x1 * s;
+            b[1] = x0 * s + x1 * c;
         }
     }
 }
@@ -188,9 +188,9 @@ static void cache_token(pass *p, int32_t t)
          c->y + (size_t)t * c->dim_stride, m->config.n_heads, hd, cosines, sines);
     rope(k, (size_t)hd, k, m->config.n_kv_heads, hd, cosines, sines);
     for (h = 0; h < m->config.n_kv_heads; h++) {
-        const size_t head = (size_t)h * LULL_KV_POSITIONS * stride;
-        store_head(block, head + slot, LULL_KV_POSITIONS, c->info.kv, k + h * hd, hd);
-        store_head(block + c->layer_bytes, head + slot * stride, 1, c->info.kv, v + h * hd, hd);
+        const size_t at = (size_t)h * (size_t)hd, head = (size_t)h * LULL_KV_POSITIONS * stride;
+        store_head(block, head + slot, LULL_KV_POSITIONS, c->info.kv, k + at, hd);
+        store_head(block + c->layer_bytes, head + slot * stride, 1, c->info.kv, v + at, hd);
     }
 }
 

@@ -262,7 +262,7 @@ static float find_bound(const float *values, size_t n, float low, float high, si
 {
     float lane[BOUND_LANES];
     size_t i, j;
-    if (k > BOUND_LANES || n < 4 * BOUND_LANES) return low;
+    if (k > BOUND_LANES || n < (size_t)4 * BOUND_LANES) return low;
     for (j = 0; j < BOUND_LANES; j++) lane[j] = values[j];
     for (i = BOUND_LANES; i + BOUND_LANES <= n; i += BOUND_LANES) {
         for (j = 0; j < BOUND_LANES; j++) {
@@ -617,6 +617,7 @@ static int32_t draw(const float *values, size_t n, float max, double u)
     float pad[BLOCK];
     double sums[CHUNKS], mass[BLOCK], total = 0, goal, sum = 0;
     size_t i, j, c;
+    sums[0] = 0;
     for (c = 0, i = 0; i < n; c++, i += chunk) {
         sums[c] = sum_mass(values, i, n - i < chunk ? n : i + chunk, &s);
         total += sums[c];

@@ -205,7 +205,7 @@ lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *s, lull_error
     size_t b, n_shared = (s->n_done + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
     lull_status status = lull_sequence_open(&child, c, error);
     *out = NULL;
-    if (status != LULL_OK) return status;
+    if (child == NULL) return status;
     memcpy(child->tokens, s->tokens, s->n_tokens * sizeof *s->tokens);
     memcpy(child->scores, s->scores, s->n_tokens * sizeof *s->scores);
     memcpy(child->wants, s->wants, s->n_tokens);

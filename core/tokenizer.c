@@ -169,15 +169,15 @@ static void play_all(segment *s)
     uint32_t i;
     for (i = 0; i < s->n_symbols; i++) s->winner[s->n_symbols + i] = i;
     for (i = s->n_symbols - 1; i >= 1; i--) {
-        s->winner[i] = better(s, s->winner[2 * i], s->winner[2 * i + 1]);
+        s->winner[i] = better(s, s->winner[2 * (size_t)i], s->winner[2 * (size_t)i + 1]);
     }
 }
 
 /* The score of symbol i has changed: play its contests again, as far up as that can matter. */
 static void play_again(segment *s, uint32_t i)
 {
-    uint32_t k;
-    for (k = (s->n_symbols + i) / 2; k >= 1; k /= 2) {
+    size_t k;
+    for (k = ((size_t)s->n_symbols + i) / 2; k >= 1; k /= 2) {
         const uint32_t w = better(s, s->winner[2 * k], s->winner[2 * k + 1]);
         if (w == s->winner[k] && w != i) break;
         s->winner[k] = w;

@@ -56,7 +56,8 @@ check() {
 
 # ---- limits
 
-few_files() { (ulimit -n 4 && "$LUA" scripts/bin/lull tell "$model" -p Tom -n 3); }
+# One is left, whatever this shell was given.
+few_files() { (exec 3>&- && ulimit -n 4 && "$LUA" scripts/bin/lull tell "$model" -p Tom -n 3); }
 small_stack() { (ulimit -s 256 && "$lull" tell "$model" -p Tom -n 3 --threads 2); }
 one_core() { taskset -c 0 "$lull" bench --threads 0 -n 2 --runs 1; }
 bare() { env -i LULL_BUILD="$BUILD" "$lull" tell "$model" -p Tom -n 3; }

@@ -93,7 +93,7 @@ static const way WAYS[] = {
 
 static int32_t token_at(int32_t i, int32_t salt, int32_t vocab_size)
 {
-    return i == 0 ? 1 : (int32_t)(((int64_t)i * 7919 + salt * 104729 + 13) % vocab_size);
+    return i == 0 ? 1 : (int32_t)(((int64_t)i * 7919 + (int64_t)salt * 104729 + 13) % vocab_size);
 }
 
 static void feed(lull_sequence *s, int32_t from, int32_t to, int32_t salt, int32_t vocab_size)
@@ -184,7 +184,7 @@ static void check(const char *model, const char *precision, const char *class, c
         if (j < n_lines) {
             if (lines[j].hash != hashes[i]) wrong = i;
         } else if (printing && n_lines < (int)(sizeof lines / sizeof lines[0])) {
-            strcpy(lines[n_lines].key, key);
+            memcpy(lines[n_lines].key, key, sizeof key);
             lines[n_lines++].hash = hashes[i];
             printf("%s %016llx\n", key, (unsigned long long)hashes[i]);
         } else {

@@ -36,7 +36,7 @@ static void make_logits(int c, int i, float *logits)
     int k;
     for (k = 0; k < n; k++) {
         x = x * 6364136223846793005u + 1442695040888963407u;
-        logits[k] = (float)((int32_t)(x >> 48) / unit * unit - 32768) / 4096.0f;
+        logits[k] = (float)((int32_t)(x >> 48) & -unit) / 4096.0f - 8.0f;
     }
 }
 

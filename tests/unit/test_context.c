@@ -320,7 +320,7 @@ static void test_kept_outputs_equal_those_of_single_steps(void **state)
     step(c);
     for (i = 4; i < 24; i++) {
         lull_feed_options hidden = {0, 0, 1, &only, 1};
-        assert_int_equal(lull_sequence_feed(one, ids + i - 4, 1, &hidden, NULL), LULL_OK);
+        assert_int_equal(lull_sequence_feed(one, &ids[i - 4], 1, &hidden, NULL), LULL_OK);
         step(c);
         assert_int_equal(lull_sequence_logits_at(s, i, -1, &a, NULL), LULL_OK);
         assert_memory_equal(a, logits_of(one), logits_bytes(c));
