@@ -616,14 +616,14 @@ static int32_t draw(const float *values, size_t n, float max, double u)
     const size_t chunk = (n / CHUNKS / BLOCK + 1) * BLOCK;
     float pad[BLOCK];
     double sums[CHUNKS], mass[BLOCK], total = 0, goal, sum = 0;
-    size_t i, j, c;
-    sums[0] = 0;
+    size_t i, j, c, n_chunks;
     for (c = 0, i = 0; i < n; c++, i += chunk) {
         sums[c] = sum_mass(values, i, n - i < chunk ? n : i + chunk, &s);
         total += sums[c];
     }
     goal = u * total;
-    for (c = 0; sum + sums[c] <= goal; c++) sum += sums[c];
+    n_chunks = c;
+    for (c = 0; c + 1 < n_chunks && sum + sums[c] <= goal; c++) sum += sums[c];
     for (i = c * chunk;; i += BLOCK) {
         weigh(block_at(values, n, i, pad), &s, mass);
         for (j = 0; j < BLOCK; j++) {
