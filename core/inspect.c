@@ -25,9 +25,6 @@ lull_status lull_loading_begin(lull_loading *job, const lull_load_options *optio
     if (o->precision < LULL_AS_STORED || o->precision > LULL_Q4)
         return lull_fail(error, LULL_EINVAL, 0, 0, "precision is %d, expected 0..3",
                          (int)o->precision);
-    if (o->precision == LULL_Q4)
-        return lull_fail(error, LULL_EUNSUPPORTED, 0, 0,
-                         "precision q4 is not offered yet, use q8 or f32");
     if (o->group < 0 || o->group > LULL_MAX_GROUP)
         return lull_fail(error, LULL_EINVAL, 0, 0, "group is %ld, expected 1..%d (or 0 = %d)",
                          (long)o->group, LULL_MAX_GROUP, DEFAULT_GROUP);
@@ -50,7 +47,8 @@ void lull_loading_end(lull_loading *job)
 int lull_loading_matrix(lull_matrix *m, const lull_tensor *t, lull_precision precision,
                         int32_t group, uint64_t *bytes)
 {
-    lull_scale_type scales = t->type == LULL_TENSOR_Q8 ? LULL_SCALE_F32 : LULL_SCALE_BF16;
+    const lull_precision stored = t->type == LULL_TENSOR_Q8 ? LULL_Q8 : LULL_F32;
+    lull_scale_type scales = precision == stored ? LULL_SCALE_F32 : LULL_SCALE_BF16;
     if (precision == LULL_F32) {
         scales = LULL_SCALE_NONE;
         group = 0;
@@ -99,10 +97,12 @@ static lull_status choose_precision(lull_loading *job, lull_error *error)
     const lull_load_options *o = &job->options;
     const lull_layout *layout = &job->layout;
     lull_model_info *info = &job->info;
-    info->precision = o->precision == LULL_F32 ? LULL_F32 : LULL_Q8;
+    info->precision = o->precision;
+    if (o->precision == LULL_AS_STORED)
+        info->precision = layout->stored == LULL_F32 ? LULL_Q8 : layout->stored;
     info->group = 0;
     if (info->precision == LULL_F32) return LULL_OK;
-    if (layout->stored == LULL_F32) {
+    if (info->precision != layout->stored) {
         info->group = o->group ? o->group : DEFAULT_GROUP;
         return LULL_OK;
     }
@@ -121,8 +121,8 @@ static void describe(lull_loading *job)
     lull_model_info *info = &job->info;
     int32_t head_dim = c->dim / c->n_heads;
     uint64_t head_stride = lull_round_up((size_t)head_dim, HEAD_ALIGNMENT);
-    int32_t q_group = layout->group ? layout->group : info->group;
-    if (q_group == 0) q_group = job->options.group ? job->options.group : DEFAULT_GROUP;
+    const int32_t own_group = job->options.group ? job->options.group : DEFAULT_GROUP;
+    int i;
     info->config = *c;
     info->architecture = "llama";
     info->format = layout->format;
@@ -131,9 +131,10 @@ static void describe(lull_loading *job)
     info->stored_group = layout->group;
     info->n_parameters = count_parameters(layout);
     info->file_bytes = job->reader.size;
-    info->needs_bytes[LULL_F32] = weight_bytes(layout, LULL_F32, 0);
-    info->needs_bytes[LULL_Q8] = weight_bytes(layout, LULL_Q8, q_group);
-    info->needs_bytes[LULL_Q4] = weight_bytes(layout, LULL_Q4, q_group);
+    for (i = LULL_F32; i <= LULL_Q4; i++) {
+        const lull_precision p = (lull_precision)i;
+        info->needs_bytes[i] = weight_bytes(layout, p, p == layout->stored ? layout->group : own_group);
+    }
     info->weight_bytes = info->needs_bytes[info->precision];
     info->needs_bytes[LULL_AS_STORED] = info->weight_bytes;
     info->kv_bytes_f32 =

@@ -85,7 +85,7 @@ typedef enum lull_precision {
     LULL_AS_STORED = 0, /* what the file has; float32 files load as LULL_Q8 */
     LULL_F32 = 1,
     LULL_Q8 = 2, /* 8 bits a weight and a scale a group */
-    LULL_Q4 = 3  /* 4 bits a weight and a scale a group (not yet offered: EUNSUPPORTED) */
+    LULL_Q4 = 3  /* 4 bits a weight and a scale a group */
 } lull_precision;
 
 typedef enum lull_byte_order {

@@ -1,10 +1,6 @@
-/* matrix.c - planning, quantising, packing and reading back the layout that matrix.h draws. */
+/* matrix.c - planning, packing and reading back the layout that matrix.h draws. */
 #include "matrix.h"
-
-/* 1.5 * 2^23: adding it to |v| < 2^22 rounds v to an integer, half to even, and leaves that integer
- * in the low bits of the sum. */
-#define ROUNDER      12582912.0f
-#define ROUNDER_BITS 0x4b400000
+#include "group.h"
 
 #define CHUNK 256 /* columns quantised at a time while packing */
 
@@ -40,64 +36,6 @@ int lull_matrix_plan(lull_matrix *m, lull_precision precision, lull_scale_type s
     return lull_u64_mul((uint64_t)m->n_blocks, block, bytes);
 }
 
-/* ---- quantising */
-
-/* The smallest float >= largest / 127 that bf16 and f16 hold exactly: 8 bits of mantissa, none of
- * them worth less than 2^-24.  Beyond f16's largest number it is exact in bf16 only. */
-static float scale_for(float largest)
-{
-    const float least = 1.0f / 16777216; /* 2^-24, f16's smallest */
-    float s = largest / 127.0f;
-
-    if (largest <= 0.5f * least) return 0.0f; /* every weight would round to 0 */
-    if (s >= 128.0f * least) return lull_bits_float((lull_float_bits(s) + 0xffffu) & 0xffff0000u);
-    s /= least; /* below 128: round up to an integer */
-    {
-        const float whole = (float)(int32_t)s;
-        return (whole < s ? whole + 1.0f : whole) * least;
-    }
-}
-
-/* The scale of one group; *inverse is what its weights are multiplied with, 0 where q is 0. */
-static float choose_scale(const float *w, size_t n, float *inverse)
-{
-    int32_t most = 0; /* bits of |w| order as integers do, NaN above infinity above all numbers */
-    float scale;
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        const int32_t bits = (int32_t)(lull_float_bits(w[i]) & 0x7fffffffu);
-        most = bits > most ? bits : most;
-    }
-    *inverse = 0.0f;
-    if (most >= 0x7f800000) return lull_bits_float(0x7fc00000u);
-    scale = scale_for(lull_bits_float((uint32_t)most));
-    if (scale > 0.0f) *inverse = 1.0f / scale;
-    return scale;
-}
-
-/* q[i] = w[i] * inverse, rounded half to even. */
-static void quantise(const float *w, size_t n, float inverse, int8_t *q)
-{
-    size_t i;
-    if (inverse == 0.0f) {
-        memset(q, 0, n); /* w may be NaN or infinite */
-        return;
-    }
-    for (i = 0; i < n; i++) {
-        const float rounded = w[i] * inverse + ROUNDER;
-        q[i] = (int8_t)((int32_t)lull_float_bits(rounded) - ROUNDER_BITS);
-    }
-}
-
-float lull_quantize_group(const float *w, size_t n, int8_t *q)
-{
-    float inverse;
-    const float scale = choose_scale(w, n, &inverse);
-    quantise(w, n, inverse, q);
-    return scale;
-}
-
 /* ---- packing */
 
 static unsigned char *block_of(const lull_matrix *m, int32_t block)
@@ -110,7 +48,7 @@ static unsigned char *clear_block(lull_matrix *m, int32_t block)
 {
     unsigned char *b = block_of(m, block);
     memset(b, 0, m->head_bytes);
-    memset(b + m->head_bytes, 128, m->block_bytes - m->head_bytes);
+    memset(b + m->head_bytes, m->precision == LULL_Q4 ? 0x88 : 0x80, m->block_bytes - m->head_bytes);
     return b;
 }
 
@@ -139,8 +77,8 @@ static float get_scale(const lull_matrix *m, const unsigned char *b, int32_t g, 
     }
 }
 
-/* Spread n 8-bit weights of one row over units that start at `unit`, 4 columns each. */
-static void spread(unsigned char *unit, int32_t row, const int8_t *q, int32_t n)
+/* Spread n integers of one row over units that start at `unit`: 4 columns each for q8, 8 for q4. */
+static void spread_q8(unsigned char *unit, int32_t row, const int8_t *q, int32_t n)
 {
     unsigned char *to = unit + 4 * (size_t)row;
     int32_t i;
@@ -151,6 +89,29 @@ static void spread(unsigned char *unit, int32_t row, const int8_t *q, int32_t n)
         memcpy(to, &four, 4);
     }
     for (; i < n; i++) to[i & 3] = (unsigned char)(q[i] + 128);
+}
+
+static void spread_q4(unsigned char *unit, int32_t row, const int8_t *q, int32_t n)
+{
+    unsigned char *to = unit + 4 * (size_t)row;
+    int32_t i;
+    for (i = 0; i < n; i++) {
+        unsigned char *pair = to + (size_t)(i / 8) * LULL_UNIT_BYTES + (i & 3);
+        if ((i & 4) == 0)
+            *pair = (unsigned char)((*pair & 0xf0) | (q[i] + 8));
+        else
+            *pair = (unsigned char)((*pair & 0x0f) | (q[i] + 8) << 4);
+    }
+}
+
+/* Columns from c on, a multiple of 8, of the group whose units begin at `units`. */
+static void spread(const lull_matrix *m, unsigned char *units, int32_t c, int32_t row,
+                   const int8_t *q, int32_t n)
+{
+    if (m->precision == LULL_Q4)
+        spread_q4(units + (size_t)(c / 8) * LULL_UNIT_BYTES, row, q, n);
+    else
+        spread_q8(units + (size_t)(c / 4) * LULL_UNIT_BYTES, row, q, n);
 }
 
 static size_t group_bytes(const lull_matrix *m)
@@ -164,8 +125,8 @@ static int32_t group_width(const lull_matrix *m, int32_t g)
     return left < m->group ? left : m->group;
 }
 
-/* Quantise row `row` of a cleared 8-bit block from w (cols). */
-static void pack_row_q8(const lull_matrix *m, unsigned char *b, int32_t row, const float *w)
+/* Quantise row `row` of a cleared block from w (cols). */
+static void pack_row(const lull_matrix *m, unsigned char *b, int32_t row, const float *w)
 {
     unsigned char *units = b + m->head_bytes;
     int8_t q[CHUNK];
@@ -173,12 +134,12 @@ static void pack_row_q8(const lull_matrix *m, unsigned char *b, int32_t row, con
 
     for (g = 0; g < m->n_groups; g++) {
         const int32_t width = group_width(m, g);
-        float inverse;
-        put_scale(m, b, g, row, choose_scale(w, (size_t)width, &inverse));
+        const lull_grid grid = lull_grid_choose(m->precision, w, (size_t)width);
+        put_scale(m, b, g, row, grid.scale);
         for (i = 0; i < width; i += CHUNK) {
             const int32_t n = width - i < CHUNK ? width - i : CHUNK;
-            quantise(w + i, (size_t)n, inverse, q);
-            spread(units + (size_t)(i / 4) * LULL_UNIT_BYTES, row, q, n);
+            lull_grid_apply(&grid, w + i, (size_t)n, q);
+            spread(m, units, i, row, q, n);
         }
         w += width;
         units += group_bytes(m);
@@ -190,22 +151,20 @@ void lull_matrix_pack_f32(lull_matrix *m, int32_t block, const float *w, int32_t
     const size_t cols = (size_t)m->cols;
     size_t c, r;
 
-    if (m->precision == LULL_Q8) {
-        unsigned char *b = clear_block(m, block);
-        for (r = 0; r < (size_t)n_rows; r++) pack_row_q8(m, b, (int32_t)r, w + r * cols);
-        return;
-    }
     if (m->precision == LULL_F32) {
         float *to = (float *)(void *)block_of(m, block); /* (cols, 16) */
         for (c = 0; c < cols; c++, to += LULL_LANES) {
             for (r = 0; r < (size_t)n_rows; r++) to[r] = w[r * cols + c];
             for (; r < LULL_LANES; r++) to[r] = 0.0f;
         }
+    } else {
+        unsigned char *b = clear_block(m, block);
+        for (r = 0; r < (size_t)n_rows; r++) pack_row(m, b, (int32_t)r, w + r * cols);
     }
 }
 
-void lull_matrix_pack_q8(lull_matrix *m, int32_t block, const int8_t *w, const float *scales,
-                         int32_t n_rows)
+void lull_matrix_pack_quantised(lull_matrix *m, int32_t block, const int8_t *w, const float *scales,
+                                int32_t n_rows)
 {
     unsigned char *b = clear_block(m, block);
     int32_t r, g;
@@ -215,10 +174,20 @@ void lull_matrix_pack_q8(lull_matrix *m, int32_t block, const int8_t *w, const f
         for (g = 0; g < m->n_groups; g++, units += group_bytes(m)) {
             const int32_t width = group_width(m, g);
             put_scale(m, b, g, r, *scales++);
-            spread(units, r, w, width);
+            spread(m, units, 0, r, w, width);
             w += width;
         }
     }
+}
+
+/* The integer of column c in the group whose units begin at `units`. */
+static int32_t weight_at(const lull_matrix *m, const unsigned char *units, int32_t lane, int32_t c)
+{
+    const unsigned char *four = units + 4 * (size_t)lane;
+    if (m->precision == LULL_Q8)
+        return four[(size_t)(c / 4) * LULL_UNIT_BYTES + (size_t)(c & 3)] - 128;
+    four += (size_t)(c / 8) * LULL_UNIT_BYTES + (size_t)(c & 3);
+    return ((c & 4) == 0 ? *four & 15 : *four >> 4) - 8;
 }
 
 void lull_matrix_row(const lull_matrix *m, int32_t row, float *out)
@@ -236,9 +205,6 @@ void lull_matrix_row(const lull_matrix *m, int32_t row, float *out)
     for (g = 0; g < m->n_groups; g++, units += group_bytes(m)) {
         const int32_t width = group_width(m, g);
         const float scale = get_scale(m, b, g, lane);
-        for (i = 0; i < width; i++) {
-            const unsigned char *unit = units + (size_t)(i / 4) * LULL_UNIT_BYTES;
-            *out++ = (float)(unit[4 * lane + i % 4] - 128) * scale;
-        }
+        for (i = 0; i < width; i++) *out++ = (float)weight_at(m, units, lane, i) * scale;
     }
 }

@@ -47,19 +47,16 @@ typedef struct lull_matrix {
 int lull_matrix_plan(lull_matrix *m, lull_precision precision, lull_scale_type scales, int32_t rows,
                      int32_t cols, int32_t group, uint64_t *bytes);
 
-/* Pack one block from its float rows: w (n_rows, cols), n_rows in 1..16.  For q8 the scales are
- * chosen here (the smallest float exact in bf16 and f16 that is >= max|w| / 127). */
+/* Pack one block from its float rows: w (n_rows, cols), n_rows in 1..16.  Integers and scales of q8 and
+ * q4 are chosen here (group.h). */
 void lull_matrix_pack_f32(lull_matrix *m, int32_t block, const float *w, int32_t n_rows);
 
-/* Pack one block from stored 8-bit weights w (n_rows, cols) and their scales (n_rows, n_groups). */
-void lull_matrix_pack_q8(lull_matrix *m, int32_t block, const int8_t *w, const float *scales,
-                         int32_t n_rows);
+/* Pack one block from stored integers w (n_rows, cols), which are in -8..7 for q4, and their scales
+ * (n_rows, n_groups). */
+void lull_matrix_pack_quantised(lull_matrix *m, int32_t block, const int8_t *w, const float *scales,
+                                int32_t n_rows);
 
 /* One row as floats, out (cols): what the embedding lookup reads.  q * s, one rounding. */
 void lull_matrix_row(const lull_matrix *m, int32_t row, float *out);
-
-/* Quantise n weights as one group: q (n) in -127..127; returns the scale (see pack_f32).  A
- * non-finite weight gives scale NaN and q = 0. */
-float lull_quantize_group(const float *w, size_t n, int8_t *q);
 
 #endif

@@ -207,7 +207,7 @@ static lull_status load_matrix(stream *s, lull_matrix *m, const lull_tensor *t, 
                                                        : read_f32_block(s, t, row, n, what, error);
         if (status != LULL_OK) return status;
         if (t->type == LULL_TENSOR_Q8 && m->precision == LULL_Q8) {
-            lull_matrix_pack_q8(m, block, s->q, s->scales, n);
+            lull_matrix_pack_quantised(m, block, s->q, s->scales, n);
             continue;
         }
         if (t->type == LULL_TENSOR_Q8) dequantise(s, t, n);

@@ -2,9 +2,10 @@
  *
  * Rows stream from one file to the other; only the scales of one tensor are held, because the
  * format wants them after all of the tensor's weights.  The numbers are those that loading the
- * input as q8 would choose (lull_quantize_group), so both files give the same logits. */
+ * input as q8 would choose (group.h), so both files give the same logits. */
 #include "formats/formats.h"
 #include "fpenv.h"
+#include "group.h"
 #include "matrix.h"
 #include "writer.h"
 
@@ -154,10 +155,11 @@ static void quantise_row(job *j, int32_t cols, float *scales)
     const size_t group = (size_t)j->group;
     size_t begin, k;
     for (begin = 0; begin < (size_t)cols; begin += group) {
-        const float s = lull_quantize_group(j->row + begin, group, j->q + begin);
-        *scales++ = s;
+        const lull_grid grid = lull_grid_choose(LULL_Q8, j->row + begin, group);
+        lull_grid_apply(&grid, j->row + begin, group, j->q + begin);
+        *scales++ = grid.scale;
         for (k = begin; k < begin + group; k++) {
-            const double off = (double)j->q[k] * s - j->row[k];
+            const double off = (double)j->q[k] * grid.scale - j->row[k];
             j->squares += off * off;
         }
     }

@@ -74,11 +74,14 @@ static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, in
 }
 
 #include "layers.h"
+#include "panel.h"
 
 /* ---- linear layers */
 
-#define STREAMS 4
-#define AHEAD   1024 /* bytes prefetched ahead in each stream */
+#define STREAMS       4
+#define BATCH_STREAMS 1
+#define TOKENS        4
+#define AHEAD         1024 /* bytes prefetched ahead in each stream */
 
 /* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
  * bandwidth. */
@@ -92,29 +95,43 @@ static ALWAYS_INLINE __m256i load(const unsigned char *p)
     return _mm256_load_si256((const __m256i *)(const void *)p);
 }
 
-static ALWAYS_INLINE void panel_f32(float *y, size_t y_step, const lull_matrix *w,
-                                    const unsigned char *block, size_t step, const float *x,
-                                    const int streams)
-{
-    __m256 sum[2 * STREAMS];
-    const size_t n = (size_t)streams;
-    int32_t k;
-    size_t s;
+/* Accumulators of a panel: STREAMS blocks of one token or one block of TOKENS tokens, two registers
+ * each; register i is half i % 2 of block i / 2 % streams. */
+#define SUMS 8
 
-    for (s = 0; s < 2 * n; s++) sum[s] = _mm256_setzero_ps();
-    for (k = 0; k < w->cols; k++, block += LULL_UNIT_BYTES) {
-        const __m256 v = _mm256_broadcast_ss(x + k);
-        for (s = 0; s < n; s++) {
-            const float *unit = (const float *)(const void *)(block + s * step);
-            prefetch((const unsigned char *)unit);
-            sum[2 * s] = _mm256_fmadd_ps(_mm256_load_ps(unit), v, sum[2 * s]);
-            sum[2 * s + 1] = _mm256_fmadd_ps(_mm256_load_ps(unit + 8), v, sum[2 * s + 1]);
+static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int streams,
+                                const int tokens)
+{
+    int i, t;
+    UNROLL for (t = 0; t < tokens; t++)
+    UNROLL for (i = 0; i < 2 * streams; i++)
+        _mm256_store_ps(p->y + (size_t)(i / 2) * p->y_step + (size_t)t * p->y_stride + 8 * (i % 2),
+                        sum[t * 2 * streams + i]);
+}
+
+static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
+{
+    __m256 sum[SUMS];
+    const unsigned char *unit = p->block;
+    int32_t k;
+    int i, t;
+
+    UNROLL for (i = 0; i < 2 * streams * tokens; i++) sum[i] = _mm256_setzero_ps();
+    for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
+        __m256 v[TOKENS];
+        UNROLL for (t = 0; t < tokens; t++)
+            v[t] = _mm256_broadcast_ss(p->x + (size_t)t * p->x_stride + k);
+        UNROLL for (i = 0; i < 2 * streams; i++) {
+            const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
+            const __m256 w = load_floats(half);
+            if (i % 2 == 0) prefetch(half);
+            UNROLL for (t = 0; t < tokens; t++) {
+                const int at = t * 2 * streams + i;
+                sum[at] = _mm256_fmadd_ps(w, v[t], sum[at]);
+            }
         }
     }
-    for (s = 0; s < n; s++) {
-        _mm256_store_ps(y + s * y_step, sum[2 * s]);
-        _mm256_store_ps(y + s * y_step + 8, sum[2 * s + 1]);
-    }
+    store(p, sum, streams, tokens);
 }
 
 /* 8 of the 16 scales of group g in the head of a block: rows 0..7 for half 0, 8..15 for half 1. */
@@ -125,15 +142,6 @@ static ALWAYS_INLINE __m256 group_scales(const unsigned char *block, size_t g, s
     return bf16 ? from_bf16(block + i * 16) : load_floats(block + i * 32);
 }
 
-/* dot + the products of 8 rows with four columns v.  vpmaddubsw adds two u8 x s8 products in 16
- * bits and saturates: |w| <= 128 and |v| <= 127 cannot reach that, weight + 128 would. */
-static ALWAYS_INLINE __m256i multiply(__m256i dot, __m256i stored, __m256i v)
-{
-    const __m256i w = _mm256_xor_si256(stored, _mm256_set1_epi8(-128));
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(v, w));
-    return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-
 static ALWAYS_INLINE __m256i four_columns(const int8_t *q)
 {
     int32_t four;
@@ -141,57 +149,101 @@ static ALWAYS_INLINE __m256i four_columns(const int8_t *q)
     return _mm256_set1_epi32(four);
 }
 
-static ALWAYS_INLINE void panel_of(float *y, size_t y_step, const lull_matrix *w,
-                                   const unsigned char *block, size_t step, const quantized *x,
-                                   const int streams, const int bf16)
+/* dot + the products of 8 rows with four columns v.  vpmaddubsw adds two u8 x s8 products in 16
+ * bits and saturates: |w| <= 128 and |v| <= 127 cannot reach that, weight + 128 would. */
+static ALWAYS_INLINE __m256i multiply_q8(__m256i dot, __m256i w, __m256i size, const int8_t *q)
 {
-    const unsigned char *units = block + w->head_bytes;
-    __m256 sum[2 * STREAMS];
-    const size_t n_groups = (size_t)w->n_groups;
-    size_t g;
-    const size_t n = (size_t)streams;
-    int32_t u;
-    size_t s;
+    const __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(four_columns(q), w));
+    return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
 
-    for (s = 0; s < 2 * n; s++) sum[s] = _mm256_setzero_ps();
-    for (g = 0; g < n_groups; g++) {
-        const int8_t *q = x->q + g * x->group_stride;
-        const __m256 scale = _mm256_set1_ps(x->scale[4 * g]);
-        __m256i dot[2 * STREAMS];
-        for (s = 0; s < 2 * n; s++) dot[s] = _mm256_setzero_si256();
-        for (u = 0; u < w->group_units; u++, q += 4, units += LULL_UNIT_BYTES) {
-            const __m256i v = four_columns(q);
-            for (s = 0; s < n; s++) {
-                const unsigned char *unit = units + s * step;
-                prefetch(unit);
-                dot[2 * s] = multiply(dot[2 * s], load(unit), v);
-                dot[2 * s + 1] = multiply(dot[2 * s + 1], load(unit + 32), v);
-            }
-        }
-        for (s = 0; s < 2 * n; s++) {
-            const unsigned char *head = block + s / 2 * step;
-            const __m256 product = _mm256_mul_ps(group_scales(head, g, s % 2, bf16), scale);
-            sum[s] = _mm256_add_ps(sum[s], _mm256_mul_ps(_mm256_cvtepi32_ps(dot[s]), product));
-        }
-    }
-    for (s = 0; s < n; s++) {
-        _mm256_store_ps(y + s * y_step, sum[2 * s]);
-        _mm256_store_ps(y + s * y_step + 8, sum[2 * s + 1]);
+/* The same with eight columns.  weight + 8 is at most 15, and four products of it fit 16 bits. */
+static ALWAYS_INLINE __m256i multiply_q4(__m256i dot, __m256i low, __m256i high, const int8_t *q)
+{
+    const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, four_columns(q)),
+                                           _mm256_maddubs_epi16(high, four_columns(q + 4)));
+    return _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+/* Half a unit against the columns q of each token. */
+static ALWAYS_INLINE void multiply(__m256i *dot, const unsigned char *half, const int8_t *q,
+                                   size_t q_stride, const int streams, const int tokens,
+                                   const int bits)
+{
+    const __m256i stored = load(half);
+    int t;
+    if (bits == 8) {
+        const __m256i w = _mm256_xor_si256(stored, _mm256_set1_epi8(-128));
+        const __m256i size = _mm256_abs_epi8(w);
+        UNROLL for (t = 0; t < tokens; t++)
+            dot[t * 2 * streams] =
+                multiply_q8(dot[t * 2 * streams], w, size, q + (size_t)t * q_stride);
+    } else {
+        const __m256i mask = _mm256_set1_epi8(15), low = _mm256_and_si256(stored, mask);
+        const __m256i high = _mm256_and_si256(_mm256_srli_epi16(stored, 4), mask);
+        UNROLL for (t = 0; t < tokens; t++)
+            dot[t * 2 * streams] =
+                multiply_q4(dot[t * 2 * streams], low, high, q + (size_t)t * q_stride);
     }
 }
 
-static ALWAYS_INLINE void panel_q8(float *y, size_t y_step, const lull_matrix *w,
-                                   const unsigned char *block, size_t step, const quantized *x,
-                                   const int streams)
+static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, const int tokens,
+                                          const int bits, const int bf16)
 {
-    if (w->scales == LULL_SCALE_BF16)
-        panel_of(y, y_step, w, block, step, x, streams, 1);
+    const unsigned char *unit = p->block + p->w->head_bytes;
+    __m256 sum[SUMS];
+    size_t g;
+    int32_t u;
+    int i, t;
+
+    UNROLL for (i = 0; i < 2 * streams * tokens; i++) sum[i] = _mm256_setzero_ps();
+    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+        const int8_t *q = p->q + g * p->q_group;
+        __m256i dot[SUMS];
+        UNROLL for (t = 0; t < tokens; t++) {
+            const int32_t start = bits == 8 ? 0 : p->offset[(size_t)t * p->s_stride + 4 * g] / 16;
+            UNROLL for (i = 0; i < 2 * streams; i++)
+                dot[t * 2 * streams + i] = _mm256_set1_epi32(start);
+        }
+        for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES)
+            UNROLL for (i = 0; i < 2 * streams; i++) {
+                const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
+                if (i % 2 == 0) prefetch(half);
+                multiply(dot + i, half, q, p->q_stride, streams, tokens, bits);
+            }
+        UNROLL for (i = 0; i < 2 * streams; i++) {
+            const __m256 scales =
+                group_scales(p->block + (size_t)(i / 2) * p->step, g, (size_t)(i % 2), bf16);
+            UNROLL for (t = 0; t < tokens; t++) {
+                const int at = t * 2 * streams + i;
+                const __m256 scale = _mm256_set1_ps(p->scale[(size_t)t * p->s_stride + 4 * g]);
+                const __m256 product = _mm256_mul_ps(scales, scale);
+                sum[at] =
+                    _mm256_add_ps(sum[at], _mm256_mul_ps(_mm256_cvtepi32_ps(dot[at]), product));
+            }
+        }
+    }
+    store(p, sum, streams, tokens);
+}
+
+static ALWAYS_INLINE void panel_q8(const panel *p, const int streams, const int tokens)
+{
+    if (p->w->scales == LULL_SCALE_BF16)
+        panel_quantised(p, streams, tokens, 8, 1);
     else
-        panel_of(y, y_step, w, block, step, x, streams, 0);
+        panel_quantised(p, streams, tokens, 8, 0);
+}
+
+static ALWAYS_INLINE void panel_q4(const panel *p, const int streams, const int tokens)
+{
+    if (p->w->scales == LULL_SCALE_BF16)
+        panel_quantised(p, streams, tokens, 4, 1);
+    else
+        panel_quantised(p, streams, tokens, 4, 0);
 }
 
 #include "linear.h"
 
 const lull_kernels lull_kernels_avx2 = {
-    "avx2",   lull_has_avx2, NULL,   NULL, linear_f32,    linear_q8,     NULL,
+    "avx2",   lull_has_avx2, NULL,   NULL, linear_f32,    linear_q8,     linear_q4,
     quantize, rmsnorm,       swiglu, add,  attention_f32, attention_bf16};

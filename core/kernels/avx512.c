@@ -51,10 +51,12 @@ static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, in
 }
 
 #include "layers.h"
+#include "panel.h"
 
 /* ---- linear layers */
 
 #define STREAMS 4
+#define TOKENS  4
 #define AHEAD   1024 /* bytes prefetched ahead in each stream */
 
 /* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
@@ -64,24 +66,12 @@ static ALWAYS_INLINE void prefetch(const unsigned char *p)
     _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T1);
 }
 
-static ALWAYS_INLINE void panel_f32(float *y, size_t y_step, const lull_matrix *w,
-                                    const unsigned char *block, size_t step, const float *x,
-                                    const int streams)
+/* One number for all lanes. */
+static ALWAYS_INLINE __m512i four_columns(const int8_t *q)
 {
-    __m512 sum[STREAMS];
-    int32_t k;
-    int s;
-
-    for (s = 0; s < streams; s++) sum[s] = _mm512_setzero_ps();
-    for (k = 0; k < w->cols; k++, block += LULL_UNIT_BYTES) {
-        const __m512 v = _mm512_set1_ps(x[k]);
-        for (s = 0; s < streams; s++) {
-            const unsigned char *unit = block + (size_t)s * step;
-            prefetch(unit);
-            sum[s] = _mm512_fmadd_ps(_mm512_load_ps(unit), v, sum[s]);
-        }
-    }
-    for (s = 0; s < streams; s++) _mm512_store_ps(y + (size_t)s * y_step, sum[s]);
+    int32_t four;
+    memcpy(&four, q, 4);
+    return _mm512_set1_epi32(four);
 }
 
 /* The 16 scales of group g in the head of a block. */
@@ -90,59 +80,114 @@ static ALWAYS_INLINE __m512 group_scales(const unsigned char *block, size_t g, c
     return bf16 ? from_bf16(block + g * 32) : _mm512_load_ps(block + g * 64);
 }
 
-static ALWAYS_INLINE __m512i four_columns(const int8_t *q)
+static ALWAYS_INLINE void store(const panel *p, const __m512 *sum, const int streams,
+                                const int tokens)
 {
-    int32_t four;
-    memcpy(&four, q, 4);
-    return _mm512_set1_epi32(four);
+    int s, t;
+    UNROLL for (t = 0; t < tokens; t++)
+    UNROLL for (s = 0; s < streams; s++)
+        _mm512_store_ps(p->y + (size_t)s * p->y_step + (size_t)t * p->y_stride,
+                        sum[t * streams + s]);
 }
 
-static ALWAYS_INLINE void panel_of(float *y, size_t y_step, const lull_matrix *w,
-                                   const unsigned char *block, size_t step, const quantized *x,
-                                   const int streams, const int bf16)
+static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
 {
-    const unsigned char *units = block + w->head_bytes;
-    __m512 sum[STREAMS];
-    const size_t n_groups = (size_t)w->n_groups;
-    size_t g;
-    int32_t u;
-    int s;
+    __m512 sum[STREAMS * TOKENS];
+    const unsigned char *unit = p->block;
+    int32_t k;
+    int s, t;
 
-    for (s = 0; s < streams; s++) sum[s] = _mm512_setzero_ps();
-    for (g = 0; g < n_groups; g++) {
-        const int8_t *q = x->q + g * x->group_stride;
-        const __m512 scale = _mm512_set1_ps(x->scale[4 * g]);
-        __m512i dot[STREAMS];
-        for (s = 0; s < streams; s++) dot[s] = _mm512_set1_epi32(x->offset[4 * g]);
-        for (u = 0; u < w->group_units; u++, q += 4, units += LULL_UNIT_BYTES) {
-            const __m512i v = four_columns(q);
-            for (s = 0; s < streams; s++) {
-                const unsigned char *unit = units + (size_t)s * step;
-                prefetch(unit);
-                dot[s] = _mm512_dpbusd_epi32(dot[s], _mm512_load_si512(unit), v);
-            }
+    UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
+    for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
+        __m512 w[STREAMS];
+        UNROLL for (s = 0; s < streams; s++) {
+            w[s] = _mm512_load_ps(unit + (size_t)s * p->step);
+            prefetch(unit + (size_t)s * p->step);
         }
-        for (s = 0; s < streams; s++) {
-            const __m512 scales = group_scales(block + (size_t)s * step, g, bf16);
-            const __m512 product = _mm512_mul_ps(scales, scale);
-            sum[s] = _mm512_add_ps(sum[s], _mm512_mul_ps(_mm512_cvtepi32_ps(dot[s]), product));
+        UNROLL for (t = 0; t < tokens; t++) {
+            const __m512 v = _mm512_set1_ps(p->x[(size_t)t * p->x_stride + (size_t)k]);
+            UNROLL for (s = 0; s < streams; s++)
+                sum[t * streams + s] = _mm512_fmadd_ps(w[s], v, sum[t * streams + s]);
         }
     }
-    for (s = 0; s < streams; s++) _mm512_store_ps(y + (size_t)s * y_step, sum[s]);
+    store(p, sum, streams, tokens);
 }
 
-static ALWAYS_INLINE void panel_q8(float *y, size_t y_step, const lull_matrix *w,
-                                   const unsigned char *block, size_t step, const quantized *x,
-                                   const int streams)
+/* dot[t][s] += w[s] times four columns of each token. */
+static ALWAYS_INLINE void multiply(__m512i *dot, const __m512i *w, const int8_t *q, size_t q_stride,
+                                   const int streams, const int tokens)
 {
-    if (w->scales == LULL_SCALE_BF16)
-        panel_of(y, y_step, w, block, step, x, streams, 1);
+    int s, t;
+    UNROLL for (t = 0; t < tokens; t++) {
+        const __m512i v = four_columns(q + (size_t)t * q_stride);
+        UNROLL for (s = 0; s < streams; s++)
+            dot[t * streams + s] = _mm512_dpbusd_epi32(dot[t * streams + s], w[s], v);
+    }
+}
+
+static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, const int tokens,
+                                          const int bits, const int bf16)
+{
+    const __m512i low_nibbles = _mm512_set1_epi8(15);
+    const unsigned char *unit = p->block + p->w->head_bytes;
+    const size_t step = p->step, q_stride = p->q_stride;
+    __m512 sum[STREAMS * TOKENS];
+    size_t g;
+    int32_t u;
+    int s, t;
+
+    UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
+    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+        const int8_t *q = p->q + g * p->q_group;
+        __m512i dot[STREAMS * TOKENS];
+        UNROLL for (t = 0; t < tokens; t++) {
+            const int32_t start = p->offset[(size_t)t * p->s_stride + 4 * g];
+            UNROLL for (s = 0; s < streams; s++)
+                dot[t * streams + s] = _mm512_set1_epi32(bits == 8 ? start : start / 16);
+        }
+        for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) {
+            __m512i w[STREAMS], high[STREAMS];
+            UNROLL for (s = 0; s < streams; s++) {
+                w[s] = _mm512_load_si512(unit + (size_t)s * step);
+                prefetch(unit + (size_t)s * step);
+                if (bits == 8) continue;
+                high[s] = _mm512_and_si512(_mm512_srli_epi16(w[s], 4), low_nibbles);
+                w[s] = _mm512_and_si512(w[s], low_nibbles);
+            }
+            multiply(dot, w, q, q_stride, streams, tokens);
+            if (bits == 4) multiply(dot, high, q + 4, q_stride, streams, tokens);
+        }
+        UNROLL for (s = 0; s < streams; s++) {
+            const __m512 scales = group_scales(p->block + (size_t)s * step, g, bf16);
+            UNROLL for (t = 0; t < tokens; t++) {
+                const int i = t * streams + s;
+                const __m512 scale = _mm512_set1_ps(p->scale[(size_t)t * p->s_stride + 4 * g]);
+                const __m512 product = _mm512_mul_ps(scales, scale);
+                sum[i] = _mm512_add_ps(sum[i], _mm512_mul_ps(_mm512_cvtepi32_ps(dot[i]), product));
+            }
+        }
+    }
+    store(p, sum, streams, tokens);
+}
+
+static ALWAYS_INLINE void panel_q8(const panel *p, const int streams, const int tokens)
+{
+    if (p->w->scales == LULL_SCALE_BF16)
+        panel_quantised(p, streams, tokens, 8, 1);
     else
-        panel_of(y, y_step, w, block, step, x, streams, 0);
+        panel_quantised(p, streams, tokens, 8, 0);
+}
+
+static ALWAYS_INLINE void panel_q4(const panel *p, const int streams, const int tokens)
+{
+    if (p->w->scales == LULL_SCALE_BF16)
+        panel_quantised(p, streams, tokens, 4, 1);
+    else
+        panel_quantised(p, streams, tokens, 4, 0);
 }
 
 #include "linear.h"
 
 const lull_kernels lull_kernels_avx512 = {
-    "avx512", lull_has_avx512, NULL,   NULL, linear_f32,    linear_q8,     NULL,
+    "avx512", lull_has_avx512, NULL,   NULL, linear_f32,    linear_q8,     linear_q4,
     quantize, rmsnorm,         swiglu, add,  attention_f32, attention_bf16};

@@ -10,6 +10,13 @@
 #define ALWAYS_INLINE inline
 #endif
 
+/* Loops over what a panel holds in registers must be unrolled to the last. */
+#if defined(__GNUC__) && __GNUC__ >= 8
+#define UNROLL _Pragma("GCC unroll 16")
+#else
+#define UNROLL
+#endif
+
 #define LANES LULL_LANES
 
 #endif

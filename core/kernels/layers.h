@@ -129,25 +129,6 @@ static void quantize(lull_activations *xq, int32_t token, const float *x, int32_
     }
 }
 
-/* One token of an lull_activations. */
-typedef struct quantized {
-    const int8_t *q;       /* (n_groups, group_stride) */
-    const float *scale;    /* (n_groups, 4) */
-    const int32_t *offset; /* (n_groups, 4) */
-    size_t group_stride;
-} quantized;
-
-static ALWAYS_INLINE quantized token_of(const lull_activations *x, int32_t token)
-{
-    const size_t slot = (size_t)token * (size_t)x->n_groups * 4;
-    quantized t;
-    t.q = x->q + (size_t)token * x->token_stride;
-    t.scale = x->scale + slot;
-    t.offset = x->offset + slot;
-    t.group_stride = (size_t)x->group_stride;
-    return t;
-}
-
 /* ---- attention */
 
 #define POSITIONS 16  /* in a KV block */

@@ -1,54 +1,106 @@
 /* linear.h - the walk of a linear layer over blocks and tokens, the same for every instruction set.
  *
- * An including file defines first:
- *   STREAMS    blocks evaluated at once, an equal part of the range apart, so that this many
- *              sequential reads run side by side: one alone does not fill the memory bus
- *   panel_f32, panel_q8 (y, y_step, w, block, step, x, streams)
- *              the rows of `streams` (1 or STREAMS) blocks against one token x: block s is at
- *              block + s * step bytes, its 16 results go to y + s * y_step
- * Tokens are the inner loop: a panel's weights are still in the nearest cache for the next one. */
+ * A panel is a few blocks of 16 rows against a few tokens: its weights are loaded once and used for
+ * all its tokens.  An including file defines first:
+ *   STREAMS        blocks of a panel of one token, an equal part of the range apart, so that this
+ *                  many sequential reads run side by side: one alone does not fill the memory bus
+ *   BATCH_STREAMS  blocks of a panel of several tokens: STREAMS, which it is unless defined, or 1
+ *   TOKENS         most tokens of a panel: 1 or 4
+ *   panel_f32, panel_q8, panel_q4 (p, streams, tokens)
+ *                  one panel; streams and tokens are constants wherever these are called, so that
+ *                  what depends on them is decided by the compiler
+ * Tokens are the inner loop: a panel's weights are still in a near cache for the next ones, and come
+ * from memory once a step. */
 #ifndef LULL_KERNELS_LINEAR_H
 #define LULL_KERNELS_LINEAR_H
 
-#include "layers.h"
+#include "panel.h"
+
+#if !defined(BATCH_STREAMS)
+#define BATCH_STREAMS STREAMS
+#endif
+
+/* A function that runs panels of one kind: of `streams` blocks, which is STREAMS or 1. */
+#if TOKENS >= 4
+#define DEFINE_RUN(name, panel_kind)                                                               \
+    static void name(const panel *p, int streams, int32_t tokens)                                  \
+    {                                                                                              \
+        if (tokens == 1 && streams == STREAMS)                                                     \
+            panel_kind(p, STREAMS, 1);                                                             \
+        else if (tokens == 1)                                                                      \
+            panel_kind(p, 1, 1);                                                                   \
+        else if (streams == 1)                                                                     \
+            switch (tokens) {                                                                      \
+            case 2: panel_kind(p, 1, 2); break;                                                    \
+            case 3: panel_kind(p, 1, 3); break;                                                    \
+            default: panel_kind(p, 1, 4); break;                                                   \
+            }                                                                                      \
+        else                                                                                       \
+            switch (tokens) {                                                                      \
+            case 2: panel_kind(p, BATCH_STREAMS, 2); break;                                        \
+            case 3: panel_kind(p, BATCH_STREAMS, 3); break;                                        \
+            default: panel_kind(p, BATCH_STREAMS, 4); break;                                       \
+            }                                                                                      \
+    }
+#else
+#define DEFINE_RUN(name, panel_kind)                                                               \
+    static void name(const panel *p, int streams, int32_t tokens)                                  \
+    {                                                                                              \
+        if (streams == STREAMS)                                                                    \
+            panel_kind(p, STREAMS, 1);                                                             \
+        else                                                                                       \
+            panel_kind(p, 1, 1);                                                                   \
+        (void)tokens;                                                                              \
+    }
+#endif
+
+DEFINE_RUN(run_f32, panel_f32)
+DEFINE_RUN(run_q8, panel_q8)
+DEFINE_RUN(run_q4, panel_q4)
+
+typedef void (*run_panel)(const panel *p, int streams, int32_t tokens);
+
+/* `streams` blocks from b on, `apart` blocks apart, against all tokens. */
+static void run_blocks(panel p, run_panel run, int streams, int32_t b, size_t apart,
+                       int32_t n_tokens)
+{
+    int32_t t;
+    p.block = p.w->data + (size_t)b * p.w->block_bytes;
+    p.step = apart * p.w->block_bytes;
+    p.y += (size_t)b * LANES;
+    p.y_step = apart * LANES;
+    for (t = 0; t < n_tokens; t += TOKENS) {
+        run(&p, streams, n_tokens - t < TOKENS ? n_tokens - t : TOKENS);
+        panel_advance(&p, TOKENS);
+    }
+}
+
+static void walk(panel p, run_panel run, int32_t n_tokens, int32_t block0, int32_t block1)
+{
+    const int streams = n_tokens == 1 ? STREAMS : BATCH_STREAMS;
+    const int32_t apart = (block1 - block0) / streams; /* blocks in a stream */
+    const int32_t end = block0 + apart, rest = block0 + apart * streams;
+    int32_t b;
+    for (b = block0; b < end; b++) run_blocks(p, run, streams, b, (size_t)apart, n_tokens);
+    for (b = rest; b < block1; b++) run_blocks(p, run, 1, b, 0, n_tokens);
+}
 
 static void linear_f32(const lull_matrix *w, const float *x, size_t x_stride, int32_t n_tokens,
                        float *y, size_t y_stride, int32_t block0, int32_t block1)
 {
-    const size_t apart = (size_t)(block1 - block0) / STREAMS; /* blocks in a stream */
-    const int32_t end = block0 + (int32_t)apart, rest = block0 + (int32_t)apart * STREAMS;
-    int32_t b, t;
-
-    for (b = block0; b < end; b++)
-        for (t = 0; t < n_tokens; t++)
-            panel_f32(y + (size_t)t * y_stride + (size_t)b * LANES, apart * LANES, w,
-                      w->data + (size_t)b * w->block_bytes, apart * w->block_bytes,
-                      x + (size_t)t * x_stride, STREAMS);
-    for (b = rest; b < block1; b++)
-        for (t = 0; t < n_tokens; t++)
-            panel_f32(y + (size_t)t * y_stride + (size_t)b * LANES, 0, w,
-                      w->data + (size_t)b * w->block_bytes, 0, x + (size_t)t * x_stride, 1);
+    walk(panel_of_floats(w, x, x_stride, y, y_stride), run_f32, n_tokens, block0, block1);
 }
 
 static void linear_q8(const lull_matrix *w, const lull_activations *x, int32_t n_tokens, float *y,
                       size_t y_stride, int32_t block0, int32_t block1)
 {
-    const size_t apart = (size_t)(block1 - block0) / STREAMS; /* blocks in a stream */
-    const int32_t end = block0 + (int32_t)apart, rest = block0 + (int32_t)apart * STREAMS;
-    int32_t b, t;
+    walk(panel_of_quantised(w, x, y, y_stride), run_q8, n_tokens, block0, block1);
+}
 
-    for (b = block0; b < end; b++)
-        for (t = 0; t < n_tokens; t++) {
-            const quantized token = token_of(x, t);
-            panel_q8(y + (size_t)t * y_stride + (size_t)b * LANES, apart * LANES, w,
-                     w->data + (size_t)b * w->block_bytes, apart * w->block_bytes, &token, STREAMS);
-        }
-    for (b = rest; b < block1; b++)
-        for (t = 0; t < n_tokens; t++) {
-            const quantized token = token_of(x, t);
-            panel_q8(y + (size_t)t * y_stride + (size_t)b * LANES, 0, w,
-                     w->data + (size_t)b * w->block_bytes, 0, &token, 1);
-        }
+static void linear_q4(const lull_matrix *w, const lull_activations *x, int32_t n_tokens, float *y,
+                      size_t y_stride, int32_t block0, int32_t block1)
+{
+    walk(panel_of_quantised(w, x, y, y_stride), run_q4, n_tokens, block0, block1);
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include "lanes.h"
 
 #define STREAMS 1
+#define TOKENS  1
 
 /* ---- 16 floats, for attention (layers.h) */
 
@@ -60,6 +61,7 @@ static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, in
 }
 
 #include "layers.h"
+#include "panel.h"
 
 /* ---- linear layers */
 
@@ -86,59 +88,87 @@ static int always(void)
 }
 
 /* One block of 16 rows against one token: units (cols, 16), x (cols). */
-static void panel_f32(float *y, size_t y_step, const lull_matrix *w, const unsigned char *block,
-                      size_t step, const float *x, int streams)
+static ALWAYS_INLINE void panel_f32(const panel *p, int streams, int tokens)
 {
-    const float *unit = (const float *)(const void *)block;
+    const float *unit = (const float *)(const void *)p->block;
     float lane[LANES] = {0};
     int32_t k, i;
 
-    for (k = 0; k < w->cols; k++, unit += LANES)
-        for (i = 0; i < LANES; i++) lane[i] = MULTIPLY_ADD(unit[i], x[k], lane[i]);
-    for (i = 0; i < LANES; i++) y[i] = lane[i];
-    (void)y_step, (void)step, (void)streams; /* always one */
+    for (k = 0; k < p->w->cols; k++, unit += LANES)
+        for (i = 0; i < LANES; i++) lane[i] = MULTIPLY_ADD(unit[i], p->x[k], lane[i]);
+    for (i = 0; i < LANES; i++) p->y[i] = lane[i];
+    (void)streams, (void)tokens; /* always one */
+}
+
+/* lane[i] += row i of a unit times its columns: 4 of 8 bits, or 8 of 4 bits. */
+static ALWAYS_INLINE void add_unit_q8(int32_t *lane, const unsigned char *unit, const int8_t *q)
+{
+    int32_t i;
+    for (i = 0; i < LANES; i++)
+        lane[i] += unit[4 * i] * q[0] + unit[4 * i + 1] * q[1] + unit[4 * i + 2] * q[2] +
+                   unit[4 * i + 3] * q[3];
+}
+
+static ALWAYS_INLINE void add_unit_q4(int32_t *lane, const unsigned char *unit, const int8_t *q)
+{
+    int32_t i, k;
+    for (i = 0; i < LANES; i++)
+        for (k = 0; k < 4; k++)
+            lane[i] += (unit[4 * i + k] & 15) * q[k] + (unit[4 * i + k] >> 4) * q[k + 4];
 }
 
 /* The 16 scales of a group. */
-static void group_scales(float *scales, const lull_matrix *w, const unsigned char *block, size_t g)
+static ALWAYS_INLINE void group_scales(float *scales, const panel *p, size_t g)
 {
     int i;
-    if (w->scales == LULL_SCALE_F32) {
-        memcpy(scales, block + g * sizeof(float[LANES]), sizeof(float[LANES]));
+    if (p->w->scales == LULL_SCALE_F32) {
+        memcpy(scales, p->block + g * sizeof(float[LANES]), sizeof(float[LANES]));
     } else {
-        const uint16_t *half = (const uint16_t *)(const void *)block + g * LANES;
+        const uint16_t *half = (const uint16_t *)(const void *)p->block + g * LANES;
         for (i = 0; i < LANES; i++) scales[i] = lull_bf16_float(half[i]);
     }
 }
 
-/* One block of 16 rows against one token.  A weight is stored as weight + 128, which starting at
- * offset = -128 * sum(q) takes out again. */
-static void panel_q8(float *y, size_t y_step, const lull_matrix *w, const unsigned char *block,
-                     size_t step, const quantized *x, int streams)
+/* One block of 16 rows against one token.  A weight is stored as weight + 128, or weight + 8, which
+ * starting at -128 * sum(q), or -8 * sum(q), takes out again. */
+static ALWAYS_INLINE void panel_quantised(const panel *p, int bits)
 {
-    const unsigned char *unit = block + w->head_bytes; /* (16 rows, 4 columns) */
+    const unsigned char *unit = p->block + p->w->head_bytes;
     float sum[LANES] = {0};
     size_t g, i;
     int32_t u;
 
-    for (g = 0; g < (size_t)w->n_groups; g++) {
-        const int8_t *q = x->q + g * x->group_stride;
+    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+        const int8_t *q = p->q + g * p->q_group;
+        const int32_t start = bits == 8 ? p->offset[4 * g] : p->offset[4 * g] / 16;
         float scales[LANES];
         int32_t lane[LANES];
-        for (i = 0; i < LANES; i++) lane[i] = x->offset[4 * g];
-        for (u = 0; u < w->group_units; u++, unit += LULL_UNIT_BYTES, q += 4)
-            for (i = 0; i < LANES; i++)
-                lane[i] += unit[4 * i] * q[0] + unit[4 * i + 1] * q[1] + unit[4 * i + 2] * q[2] +
-                           unit[4 * i + 3] * q[3];
-        group_scales(scales, w, block, g);
-        for (i = 0; i < LANES; i++) sum[i] += (float)lane[i] * (scales[i] * x->scale[4 * g]);
+        for (i = 0; i < LANES; i++) lane[i] = start;
+        for (u = 0; u < p->w->group_units; u++, unit += LULL_UNIT_BYTES, q += 32 / bits)
+            if (bits == 8)
+                add_unit_q8(lane, unit, q);
+            else
+                add_unit_q4(lane, unit, q);
+        group_scales(scales, p, g);
+        for (i = 0; i < LANES; i++) sum[i] += (float)lane[i] * (scales[i] * p->scale[4 * g]);
     }
-    for (i = 0; i < LANES; i++) y[i] = sum[i];
-    (void)y_step, (void)step, (void)streams;
+    for (i = 0; i < LANES; i++) p->y[i] = sum[i];
+}
+
+static ALWAYS_INLINE void panel_q8(const panel *p, int streams, int tokens)
+{
+    panel_quantised(p, 8);
+    (void)streams, (void)tokens;
+}
+
+static ALWAYS_INLINE void panel_q4(const panel *p, int streams, int tokens)
+{
+    panel_quantised(p, 4);
+    (void)streams, (void)tokens;
 }
 
 #include "linear.h"
 
 const lull_kernels lull_kernels_portable = {
-    "portable", always,  NULL,   NULL, linear_f32,    linear_q8,     NULL,
+    "portable", always,  NULL,   NULL, linear_f32,    linear_q8,     linear_q4,
     quantize,   rmsnorm, swiglu, add,  attention_f32, attention_bf16};

@@ -58,6 +58,8 @@ void check_true(const char *what, int condition);
 void test_linear_f32(const lull_kernels *k);
 void test_linear_q8(const lull_kernels *k);
 void test_linear_q8_tokens(const lull_kernels *k);
+void test_linear_q4(const lull_kernels *k);
+void test_linear_q4_tokens(const lull_kernels *k);
 void test_quantize(const lull_kernels *k);
 void test_rmsnorm(const lull_kernels *k);
 void test_swiglu(const lull_kernels *k);

@@ -26,6 +26,8 @@ static const test tests[] = {
     {"linear_f32", test_linear_f32, 0},
     {"linear_q8", test_linear_q8, 0},
     {"linear_q8_tokens", test_linear_q8_tokens, 0},
+    {"linear_q4", test_linear_q4, 0},
+    {"linear_q4_tokens", test_linear_q4_tokens, 0},
     {"quantize", test_quantize, 0},
     {"rmsnorm", test_rmsnorm, 0},
     {"swiglu", test_swiglu, 0},

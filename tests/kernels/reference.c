@@ -75,8 +75,9 @@ void ref_linear_f32(float *y, const float *w, const float *x, int32_t rows, int3
     }
 }
 
-void ref_linear_q8(float *y, const int8_t *w, const float *sw, const int8_t *q, size_t q_stride,
-                   const float *sx, int32_t rows, int32_t cols, int32_t group)
+void ref_linear_quantised(float *y, const int8_t *w, const float *sw, const int8_t *q,
+                          size_t q_stride, const float *sx, int32_t rows, int32_t cols,
+                          int32_t group)
 {
     int32_t r, c, g;
     for (r = 0; r < rows; r++) {

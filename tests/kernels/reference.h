@@ -20,8 +20,9 @@ void ref_linear_f32(float *y, const float *w, const float *x, int32_t rows, int3
                     float (*multiply_add)(float, float, float));
 
 /* w (rows, cols), sw (rows, n_groups), q (n_groups, q_stride), sx (n_groups, 4). */
-void ref_linear_q8(float *y, const int8_t *w, const float *sw, const int8_t *q, size_t q_stride,
-                   const float *sx, int32_t rows, int32_t cols, int32_t group);
+void ref_linear_quantised(float *y, const int8_t *w, const float *sw, const int8_t *q,
+                          size_t q_stride, const float *sx, int32_t rows, int32_t cols,
+                          int32_t group);
 
 /* One group: q (n), *scale, and the sum of q. */
 int32_t ref_quantize(int8_t *q, float *scale, const float *x, int32_t n);

@@ -1,6 +1,7 @@
 /* setup.c - choosing a table, memory, packing, and the state of the floating-point unit. */
 #include "check.h"
 #include "fpenv.h"
+#include "group.h"
 #include "memory.h"
 #include "reference.h"
 
@@ -24,8 +25,8 @@ void test_select(const lull_kernels *portable)
         const lull_kernels *k = all[i];
         lull_status status;
         check_case("table %d", i, 0, 0, 0, 0, 0);
-        if (!k->name || !k->available || !k->linear_f32 || !k->linear_q8 || !k->quantize ||
-            !k->rmsnorm || !k->swiglu || !k->add || !k->attention_f32 || !k->attention_bf16) {
+        if (!k->name || !k->available || !k->linear_f32 || !k->linear_q8 || !k->linear_q4 ||
+            !k->quantize || !k->rmsnorm || !k->swiglu || !k->add || !k->attention_f32 || !k->attention_bf16) {
             check_true("no empty entry", 0);
             continue;
         }
@@ -103,6 +104,14 @@ static void memory_tests(void)
 
 /* ---- packing */
 
+/* The scale of one group, and its integers. */
+static float quantise(lull_precision precision, const float *w, size_t n, int8_t *q)
+{
+    const lull_grid grid = lull_grid_choose(precision, w, n);
+    lull_grid_apply(&grid, w, n, q);
+    return grid.scale;
+}
+
 static void quantize_group_tests(void)
 {
     static const float sizes[] = {1.0f,  0.01f, 3.0e-3f, 1.0e-4f, 2.0e-5f, 1.0e-6f, 1.0e-7f,
@@ -120,7 +129,7 @@ static void quantize_group_tests(void)
                 w[i] = check_float(sizes[s]);
                 if (w[i] > most || -w[i] > most) most = w[i] < 0 ? -w[i] : w[i];
             }
-            scale = lull_quantize_group(w, (size_t)n, q);
+            scale = quantise(LULL_Q8, w, (size_t)n, q);
             below = scale > least * 128 ? lull_bits_float(lull_float_bits(scale) - 0x10000u)
                                         : scale - least;
             check_true("exact in bf16", (lull_float_bits(scale) & 0xffffu) == 0);
@@ -136,12 +145,12 @@ static void quantize_group_tests(void)
                 check_true("q is in range", q[i] >= -127);
             }
         }
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 6; i++) {
         float scale;
         check_case("not finite, kind %d", i, 0, 0, 0, 0, 0);
         check_fill(w, 40, SHAPE_EVEN);
-        w[17] = lull_bits_float(i == 0 ? 0x7fc00000u : i == 1 ? 0x7f800000u : 0xff800000u);
-        scale = lull_quantize_group(w, 40, q);
+        w[17] = lull_bits_float(i / 2 == 0 ? 0x7fc00000u : i / 2 == 1 ? 0x7f800000u : 0xff800000u);
+        scale = quantise(i & 1 ? LULL_Q4 : LULL_Q8, w, 40, q);
         check_true("scale is NaN", scale != scale);
         for (n = 0; n < 40; n++) check_true("q is 0", q[n] == 0);
     }
@@ -152,15 +161,22 @@ static void expected_block(unsigned char *to, const lull_matrix *m, const int8_t
 {
     int32_t r, c;
     memset(to, 0, m->head_bytes);
-    memset(to + m->head_bytes, 128, m->block_bytes - m->head_bytes);
+    memset(to + m->head_bytes, m->precision == LULL_Q4 ? 0x88 : 128, m->block_bytes - m->head_bytes);
     for (r = 0; r < n_rows; r++)
         for (c = 0; c < m->cols; c++) {
             const int32_t g = c / m->group, in = c % m->group;
-            const size_t unit = (size_t)g * (size_t)m->group_units + (size_t)(in / 4);
+            const int32_t unit_columns = m->precision == LULL_Q4 ? 8 : 4;
+            const size_t unit = (size_t)g * (size_t)m->group_units + (size_t)(in / unit_columns);
+            unsigned char *byte = to + m->head_bytes + unit * 64 + (size_t)(4 * r + in % 4);
+            const int v = w[r * m->cols + c];
             const float scale = scales[r * m->n_groups + g];
             const uint16_t half = (uint16_t)(lull_float_bits(scale) >> 16);
-            to[m->head_bytes + unit * 64 + (size_t)(4 * r + in % 4)] =
-                (unsigned char)(w[r * m->cols + c] + 128);
+            if (m->precision == LULL_Q8)
+                *byte = (unsigned char)(v + 128);
+            else if (in % 8 < 4)
+                *byte = (unsigned char)((*byte & 0xf0) + v + 8);
+            else
+                *byte = (unsigned char)((*byte & 0x0f) + 16 * (v + 8));
             if (m->scales == LULL_SCALE_F32)
                 memcpy(to + 4 * (g * 16 + r), &scale, 4);
             else
@@ -168,7 +184,7 @@ static void expected_block(unsigned char *to, const lull_matrix *m, const int8_t
         }
 }
 
-static void packing_case(int32_t cols, int32_t group, int32_t n_rows, lull_scale_type type)
+static void packing_case(lull_precision precision, int32_t cols, int32_t group, int32_t n_rows, lull_scale_type type)
 {
     const size_t n = (size_t)n_rows * (size_t)cols;
     float *w = check_slot(SLOT_W, n * 4), *row = check_slot(SLOT_ROW, (size_t)cols * 4), *scales;
@@ -179,7 +195,7 @@ static void packing_case(int32_t cols, int32_t group, int32_t n_rows, lull_scale
     int32_t r, g, c;
 
     check_case("cols %d group %d rows %d scales %d", cols, group, n_rows, (int)type, 0, 0);
-    check_true("planned", lull_matrix_plan(&m, LULL_Q8, type, 16 + n_rows, cols, group, &bytes));
+    check_true("planned", lull_matrix_plan(&m, precision, type, 16 + n_rows, cols, group, &bytes));
     check_true("two blocks", m.n_blocks == 2 && bytes == 2 * m.block_bytes &&
                                  m.block_bytes % 64 == 0 && m.head_bytes % 64 == 0);
     scales = check_slot(SLOT_SCALES, (size_t)(n_rows * m.n_groups) * 4);
@@ -191,21 +207,60 @@ static void packing_case(int32_t cols, int32_t group, int32_t n_rows, lull_scale
             const size_t at = (size_t)r * (size_t)cols + (size_t)g * (size_t)group;
             const int32_t left = cols - g * group;
             scales[r * m.n_groups + g] =
-                lull_quantize_group(w + at, (size_t)(left < group ? left : group), q + at);
+                quantise(precision, w + at, (size_t)(left < group ? left : group), q + at);
         }
     expected_block(other, &m, q, scales, n_rows);
     lull_matrix_pack_f32(&m, 1, w, n_rows);
     check_bytes("packed from floats", m.data + m.block_bytes, other, m.block_bytes);
     check_true("the other block untouched", m.data[0] == 0x7f && m.data[m.block_bytes - 1] == 0x7f);
     memset(m.data, 0, (size_t)bytes);
-    lull_matrix_pack_q8(&m, 1, q, scales, n_rows);
-    check_bytes("packed from 8 bits", m.data + m.block_bytes, other, m.block_bytes);
+    lull_matrix_pack_quantised(&m, 1, q, scales, n_rows);
+    check_bytes("packed from integers", m.data + m.block_bytes, other, m.block_bytes);
     for (r = 0; r < n_rows; r++) {
         lull_matrix_row(&m, 16 + r, row);
         for (c = 0; c < cols; c++) {
             const float value = (float)q[r * cols + c] * scales[r * m.n_groups + c / group];
             check_floats("row", row + c, &value, 1);
         }
+    }
+}
+
+/* 4 bits: what the search finds is no worse than the scale that puts the largest weight at -8, and the
+ * integers are those nearest to the weights. */
+static void least_squares_tests(void)
+{
+    float w[200];
+    int8_t q[200];
+    int n, i, shape, round;
+
+    for (round = 0; round < 300; round++) {
+        double error = 0.0, plain_error = 0.0, squares = 0.0;
+        float most = 0.0f, scale, plain;
+        n = 1 + (int)(check_random() % 200);
+        shape = round % 3;
+        check_case("4 bits, group of %d, shape %d", n, shape, 0, 0, 0, 0);
+        for (i = 0; i < n; i++) {
+            w[i] = check_float(1.0f) * (shape > 0 ? check_float(1.0f) : 1.0f);
+            if (shape == 2) w[i] *= check_float(0.01f);
+            if ((w[i] < 0 ? -w[i] : w[i]) > (most < 0 ? -most : most)) most = w[i];
+        }
+        scale = quantise(LULL_Q4, w, (size_t)n, q);
+        check_true("exact in bf16", (lull_float_bits(scale) & 0xffffu) == 0);
+        plain = most / -8.0f;
+        for (i = 0; i < n; i++) {
+            double off = (double)q[i] * scale - w[i], nearest = w[i] / plain;
+            nearest = (double)(int)(nearest + (nearest < 0 ? -0.5 : 0.5));
+            if (nearest > 7) nearest = 7;
+            check_true("in range", q[i] >= -8 && q[i] <= 7);
+            if (q[i] > -8 && q[i] < 7)
+                check_true("the nearest", off * off <= 0.2501 * (double)scale * (double)scale);
+            error += off * off;
+            squares += (double)w[i] * (double)w[i];
+            off = nearest * plain - w[i];
+            plain_error += off * off;
+        }
+        /* Rounding the scale to 8 bits can cost 2^-9 of each weight. */
+        check_true("no worse than absmax", error <= plain_error * 1.01 + squares / 262144);
     }
 }
 
@@ -221,14 +276,15 @@ void test_packing(const lull_kernels *k)
     (void)k;
     memory_tests();
     quantize_group_tests();
+    least_squares_tests();
     for (g = 0; g < 7; g++)
-        for (cols = 1; cols < 140; cols += cols < 20 ? 1 : 13)
+        for (cols = 1; cols < 140; cols += cols < 40 ? 1 : 13)
             for (rows = 1; rows <= 16; rows += 5)
                 if (check_chosen(4))
-                    packing_case(cols, groups[g], rows,
+                    packing_case(cols & 1 ? LULL_Q8 : LULL_Q4, cols, groups[g], rows,
                                  rows & 2 ? LULL_SCALE_F32 : LULL_SCALE_BF16);
-    packing_case(300, 300, 2, LULL_SCALE_BF16);
-    packing_case(1000, 1000, 2, LULL_SCALE_F32);
+    packing_case(LULL_Q8, 300, 300, 2, LULL_SCALE_BF16);
+    packing_case(LULL_Q4, 1000, 1000, 2, LULL_SCALE_F32);
     check_case("sizes that overflow", 0, 0, 0, 0, 0, 0);
     check_true("2^64 bytes are refused",
                !lull_matrix_plan(&m, LULL_Q8, LULL_SCALE_F32, large, large, 1, &bytes));
