@@ -282,20 +282,28 @@ CROSS_ppc     := powerpc-linux-gnu
 CROSS_s390x   := s390x-linux-gnu
 CROSS_aarch64 := aarch64-linux-gnu
 FIX_ppc       := lua5.1 tests/setup/plain_mffs.lua
+# Other versions of Lua that the module is built for; LuaJIT loads the one for 5.1.
+LUAS          := $(if $(SAN),,5.2 5.3 5.4)
+LUAS          := $(if $(T),$(foreach v,$(LUAS),$(if $(findstring $(T),spec-lua$(v)),$(v))),$(LUAS))
 PARALLEL       = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # A second make, because what it finds out about compilers and libraries may just have come.
 test:
 	@sh tests/setup/packages.sh test
-	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(CROSS:%=cross-%) || \
+	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(LUAS:%=lua-%) $(CROSS:%=cross-%) || \
 	  echo 'make: some tests do not build; going on with the others'
 	@BUILD='$(BUILD)' SAN='$(SAN)' JOBS='$(JOBS)' CC='$(CC)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' LUA='$(LUA)' \
-	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' sh tests/run.sh '$(T)'
+	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' LUAS='$(LUAS)' \
+	  sh tests/run.sh '$(T)'
 
 # Debian's sources of Lua and cmocka, to build for other machines.
 $(BUILD)/sources/done:
 	$(call say,GET,sources of Lua 5.1 and cmocka)
 	$(Q)sh tests/setup/sources.sh $(@D)
+
+.PHONY: $(LUAS:%=lua-%)
+$(LUAS:%=lua-%): lua-%:
+	$(Q)$(MAKE) --no-print-directory LUA_V=$* BUILD=$(BUILD)/lua$* $(BUILD)/lua$*/lull/core.so
 
 .PHONY: $(CROSS:%=cross-%)
 $(CROSS:%=cross-%): cross-%: $(BUILD)/sources/done

@@ -259,8 +259,9 @@ static void least_squares_tests(void)
             off = nearest * plain - w[i];
             plain_error += off * off;
         }
-        /* Rounding the scale to 8 bits can cost 2^-9 of each weight. */
-        check_true("no worse than absmax", error <= plain_error * 1.01 + squares / 262144);
+        /* Rounding the scale can cost 2^-8 of each weight, and 2^-25 of a step of tiny ones. */
+        check_true("no worse than absmax",
+                   error <= plain_error * 1.01 + squares / 65536 + n * 1e-13);
     }
 }
 

