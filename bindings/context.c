@@ -18,8 +18,8 @@ lull_lua_context *lull_open_context(lua_State *L, int arg)
 
 static void read_options(lua_State *L, int arg, lull_lua_model *m, lull_context_options *o)
 {
-    static const char *const names[] = {"sequences", "length", "threads",          "batch",
-                                        "kv",        "cpu",    "max_memory_bytes", NULL};
+    static const char *const names[] = {"sequences", "length",           "threads", "batch", "kv",
+                                        "cpu",       "max_memory_bytes", "profile", NULL};
     lull_model_info info;
     lull_context_options_init(o);
     lull_model_info_get(lull_shared_model(m->shared), &info);
@@ -31,6 +31,7 @@ static void read_options(lua_State *L, int arg, lull_lua_model *m, lull_context_
     o->kv = (lull_kv_type)(1 + lull_option_choice(L, arg, "kv", kv_types + 1, -1));
     o->max_memory_bytes = (uint64_t)lull_option_integer(L, arg, "max_memory_bytes", 1, two53, 0);
     o->cpu = lull_option_string(L, arg, "cpu");
+    o->profile = lull_option_boolean(L, arg, "profile", 0);
 }
 
 /* model:context(options) */
@@ -166,6 +167,26 @@ static int context_info(lua_State *L)
     return 1;
 }
 
+static void set_seconds(lua_State *L, const char *name, double v)
+{
+    lua_pushnumber(L, (lua_Number)v);
+    lua_setfield(L, -2, name);
+}
+
+/* context:times() -> where the time of its steps went; zeros without the option profile */
+static int context_times(lua_State *L)
+{
+    lull_context_times times;
+    lull_context_times_get(lull_open_context(L, 1)->handle, &times);
+    lua_createtable(L, 0, 5);
+    set_seconds(L, "linear", times.linear);
+    set_seconds(L, "attention", times.attention);
+    set_seconds(L, "other", times.other);
+    set_count(L, "passes", times.passes);
+    set_count(L, "tokens", times.tokens);
+    return 1;
+}
+
 /* The handle the context was made from, which may be closed by now. */
 static int context_model(lua_State *L)
 {
@@ -220,6 +241,7 @@ void lull_register_context(lua_State *L)
         {"fd", context_fd},
         {"cancel", context_cancel},
         {"info", context_info},
+        {"times", context_times},
         {"model", context_model},
         {"close", context_close},
         {NULL, NULL},

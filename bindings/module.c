@@ -19,7 +19,7 @@
  *  core.clock()  core.version  core.math.{exp, log, pow, sin, cos}
  *
  *  model:context{sequences =, length =, threads =, batch =, kv = "f32" | "bf16", cpu =,
- *                max_memory_bytes =}
+ *                max_memory_bytes =, profile =}
  *  model:encode(text, {start = true})    ids; start puts BOS and the dummy space first
  *  model:decode(ids)  :piece(id)  :info()  :vocab_size()  :bos()  :eos()  :close()
  *      A closed model's contexts go on.  Models are shared by all Lua states of the process.
@@ -30,6 +30,7 @@
  *                                        returned, other calls give nil, message, "ESTATE"
  *  context:poll()  :wait()  :fd()        has it ended?  what step() returns; readable at the end
  *  context:cancel()  :info()  :model()  :close()
+ *  context:times()                       with profile = true: seconds of steps by kind of work
  *
  *  sequence:feed(text | id | ids, {score =, logits = "all", hidden =, layers = {1, ...}})
  *                                        queues; text begins with BOS if it comes first
@@ -54,9 +55,6 @@
  *      logprob(id)           in the step's own distribution, whatever was changed since
  *      current_logprob(id)   in the values as they are now */
 #include "objects.h"
-
-#include <sys/time.h>
-#include <time.h>
 
 LULL_API int luaopen_lull_core(lua_State *L);
 
@@ -84,18 +82,9 @@ static int utf8_complete(lua_State *L)
     return 1;
 }
 
-/* Seconds since some moment, for measuring; of a clock that nobody sets, where there is one. */
 static int clock_seconds(lua_State *L)
 {
-#if defined(CLOCK_MONOTONIC)
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec * 1e-9);
-#else
-    struct timeval t;
-    gettimeofday(&t, NULL);
-    lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_usec * 1e-6);
-#endif
+    lua_pushnumber(L, (lua_Number)lull_clock());
     return 1;
 }
 

@@ -56,6 +56,7 @@ static lull_status settle_options(lull_context *c, const lull_context_options *o
     if (info->kv == LULL_KV_DEFAULT)
         info->kv = c->model->precision == LULL_F32 ? LULL_KV_F32 : LULL_KV_BF16;
     info->blocks = (info->length + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    c->profile = o->profile;
     return LULL_OK;
 }
 
@@ -268,6 +269,11 @@ void lull_context_info_get(const lull_context *c, lull_context_info *info)
 {
     *info = c->info;
     info->blocks_used = c->info.blocks - c->n_free;
+}
+
+void lull_context_times_get(const lull_context *c, lull_context_times *times)
+{
+    *times = c->times;
 }
 
 void lull_context_cancel(lull_context *c)

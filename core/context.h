@@ -86,6 +86,10 @@ struct lull_context {
     float attention_scale;          /* 1 / sqrt(head_dim) */
     lull_activations xq, hidden_xq; /* (batch) of dim and of hidden_dim columns; empty for f32 */
     void *work;                     /* the block that holds all of these */
+
+    int profile;
+    double last_tick; /* lull_clock when a phase was last counted */
+    lull_context_times times;
 };
 
 /* Evaluate the first n of context->rows, each the next position of its sequence, rows of one

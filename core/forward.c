@@ -59,6 +59,16 @@ static void run_tokens(pass *p, void (*task)(pass *, int, int))
         run(p, task);
 }
 
+/* Count the time since the last tick for one of c->times (options.profile). */
+static void tick(lull_context *c, double *phase)
+{
+    double now;
+    if (!c->profile) return;
+    now = lull_clock();
+    *phase += now - c->last_tick;
+    c->last_tick = now;
+}
+
 /* ---- linear layers */
 
 static void linear_task(pass *p, int part, int n_parts)
@@ -101,7 +111,9 @@ static void run_linear(pass *p, const float *x, size_t x_stride, const lull_acti
     p->input_stride = x_stride;
     p->quantized_input = xq;
     p->n_inputs = n_inputs;
+    tick(p->context, &p->context->times.other);
     run(p, linear_task);
+    tick(p->context, &p->context->times.linear);
     p->n_jobs = 0;
 }
 
@@ -286,7 +298,9 @@ static void forward_layer(pass *p)
     add_job(p, &layer->wv, c->v, c->kv_stride);
     run_linear(p, c->xb, c->dim_stride, &c->xq, p->n);
     run_tokens(p, cache_task);
+    tick(c, &c->times.other);
     run(p, attention_task);
+    tick(c, &c->times.attention);
     if (is_quantized(c)) run_tokens(p, quantize_task);
     add_job(p, &layer->wo, c->y, c->dim_stride);
     run_linear(p, c->xb, c->dim_stride, &c->xq, p->n);
@@ -362,6 +376,11 @@ lull_status lull_forward(lull_context *c, int32_t n, lull_error *error)
     memset(&p, 0, sizeof p);
     p.context = c;
     p.n = n;
+    if (c->profile) {
+        c->last_tick = lull_clock();
+        c->times.passes++;
+        c->times.tokens += (uint64_t)n;
+    }
     run_tokens(&p, embed_task);
     for (p.l = 0; p.l < c->model->config.n_layers; p.l++) {
         if (lull_atomic_get(&c->cancel))
@@ -373,5 +392,6 @@ lull_status lull_forward(lull_context *c, int32_t n, lull_error *error)
     }
     keep_hidden(&p);
     classify(&p);
+    tick(c, &c->times.other);
     return LULL_OK;
 }

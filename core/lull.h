@@ -65,6 +65,9 @@ LULL_API const char *lull_status_name(lull_status status);
 /** The library's version, "0.1.0". */
 LULL_API const char *lull_version(void);
 
+/** Seconds since some moment, for measuring: of a clock that nobody sets, where there is one. */
+LULL_API double lull_clock(void);
+
 /* --------------------------------------------------------------------------------- allocation */
 
 /** Where memory comes from; the shape of lua_Alloc.
@@ -254,6 +257,7 @@ typedef struct lull_context_options {
     lull_kv_type kv;
     const char *cpu;           /* kernels by name, NULL = the best here; see lull_cpu_name */
     uint64_t max_memory_bytes; /* 0 = no limit */
+    int profile;               /* 1: measure where the time of steps goes; see lull_context_times_get */
 } lull_context_options;
 
 LULL_API void lull_context_options_init(lull_context_options *options);
@@ -282,6 +286,19 @@ typedef struct lull_context_info {
 } lull_context_info;
 
 LULL_API void lull_context_info_get(const lull_context *context, lull_context_info *info);
+
+/** Where the time of a context's steps went, in seconds of lull_clock. */
+typedef struct lull_context_times {
+    double linear;    /* products with weights */
+    double attention; /* over the KV cache */
+    double other;     /* norms, RoPE, embedding and the rest of a pass */
+    uint64_t passes;  /* over the weights */
+    uint64_t tokens;  /* evaluated */
+} lull_context_times;
+
+/** Since the context was opened.  All zero unless options.profile was set: reading the clock a few
+ *  times a layer would slow small models. */
+LULL_API void lull_context_times_get(const lull_context *context, lull_context_times *times);
 
 /** Evaluate queued tokens of all sequences, at most max_tokens of them (0 = all).
  *
