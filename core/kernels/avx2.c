@@ -78,16 +78,14 @@ static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, in
 
 /* ---- linear layers */
 
-#define STREAMS       4
+#define STREAMS       2
 #define BATCH_STREAMS 1
 #define TOKENS        4
-#define AHEAD         1024 /* bytes prefetched ahead in each stream */
+#define AHEAD         4096 /* bytes prefetched ahead in each stream */
 
-/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
- * bandwidth. */
 static ALWAYS_INLINE void prefetch(const unsigned char *p)
 {
-    _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T1);
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
 
 static ALWAYS_INLINE __m256i load(const unsigned char *p)
@@ -95,8 +93,7 @@ static ALWAYS_INLINE __m256i load(const unsigned char *p)
     return _mm256_load_si256((const __m256i *)(const void *)p);
 }
 
-/* Accumulators of a panel: STREAMS blocks of one token or one block of TOKENS tokens, two registers
- * each; register i is half i % 2 of block i / 2 % streams. */
+/* Accumulators of a panel, at most: two registers for a block of a token; register i is half i % 2 of block i / 2 % streams. */
 #define SUMS 8
 
 static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int streams,
@@ -124,7 +121,7 @@ static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int
         UNROLL for (i = 0; i < 2 * streams; i++) {
             const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
             const __m256 w = load_floats(half);
-            if (i % 2 == 0) prefetch(half);
+            if (i % 2 == 0) prefetch(half + AHEAD);
             UNROLL for (t = 0; t < tokens; t++) {
                 const int at = t * 2 * streams + i;
                 sum[at] = _mm256_fmadd_ps(w, v[t], sum[at]);
@@ -191,6 +188,7 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
                                           const int bits, const int bf16)
 {
     const unsigned char *unit = p->block + p->w->head_bytes;
+    size_t ahead = AHEAD - p->w->head_bytes; /* the head's lines come in between the groups */
     __m256 sum[SUMS];
     size_t g;
     int32_t u;
@@ -208,9 +206,13 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES)
             UNROLL for (i = 0; i < 2 * streams; i++) {
                 const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
-                if (i % 2 == 0) prefetch(half);
+                if (i % 2 == 0) prefetch(half + ahead);
                 multiply(dot + i, half, q, p->q_stride, streams, tokens, bits);
             }
+        if (!bf16 || g % 2 == 0) {
+            UNROLL for (i = 0; i < streams; i++) prefetch(unit + (size_t)i * p->step + ahead);
+            ahead += LULL_UNIT_BYTES;
+        }
         UNROLL for (i = 0; i < 2 * streams; i++) {
             const __m256 scales =
                 group_scales(p->block + (size_t)(i / 2) * p->step, g, (size_t)(i % 2), bf16);

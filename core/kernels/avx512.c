@@ -55,15 +55,15 @@ static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, in
 
 /* ---- linear layers */
 
-#define STREAMS 4
-#define TOKENS  4
-#define AHEAD   1024 /* bytes prefetched ahead in each stream */
+#define STREAMS       2
+#define BATCH_STREAMS 4
+#define TOKENS        4
+#define SUMS          (BATCH_STREAMS * TOKENS) /* accumulators of a panel, at most */
+#define AHEAD         4096                     /* bytes prefetched ahead in each stream */
 
-/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
- * bandwidth. */
 static ALWAYS_INLINE void prefetch(const unsigned char *p)
 {
-    _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T1);
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
 
 /* One number for all lanes. */
@@ -92,17 +92,17 @@ static ALWAYS_INLINE void store(const panel *p, const __m512 *sum, const int str
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
 {
-    __m512 sum[STREAMS * TOKENS];
+    __m512 sum[SUMS];
     const unsigned char *unit = p->block;
     int32_t k;
     int s, t;
 
     UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
     for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
-        __m512 w[STREAMS];
+        __m512 w[BATCH_STREAMS];
         UNROLL for (s = 0; s < streams; s++) {
             w[s] = _mm512_load_ps(unit + (size_t)s * p->step);
-            prefetch(unit + (size_t)s * p->step);
+            prefetch(unit + (size_t)s * p->step + AHEAD);
         }
         UNROLL for (t = 0; t < tokens; t++) {
             const __m512 v = _mm512_set1_ps(p->x[(size_t)t * p->x_stride + (size_t)k]);
@@ -131,7 +131,8 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
     const __m512i low_nibbles = _mm512_set1_epi8(15);
     const unsigned char *unit = p->block + p->w->head_bytes;
     const size_t step = p->step, q_stride = p->q_stride;
-    __m512 sum[STREAMS * TOKENS];
+    size_t ahead = AHEAD - p->w->head_bytes; /* the head's lines come in between the groups */
+    __m512 sum[SUMS];
     size_t g;
     int32_t u;
     int s, t;
@@ -139,23 +140,27 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
     UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
     for (g = 0; g < (size_t)p->w->n_groups; g++) {
         const int8_t *q = p->q + g * p->q_group;
-        __m512i dot[STREAMS * TOKENS];
+        __m512i dot[SUMS];
         UNROLL for (t = 0; t < tokens; t++) {
             const int32_t start = p->offset[(size_t)t * p->s_stride + 4 * g];
             UNROLL for (s = 0; s < streams; s++)
                 dot[t * streams + s] = _mm512_set1_epi32(bits == 8 ? start : start / 16);
         }
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) {
-            __m512i w[STREAMS], high[STREAMS];
+            __m512i w[BATCH_STREAMS], high[BATCH_STREAMS];
             UNROLL for (s = 0; s < streams; s++) {
                 w[s] = _mm512_load_si512(unit + (size_t)s * step);
-                prefetch(unit + (size_t)s * step);
+                prefetch(unit + (size_t)s * step + ahead);
                 if (bits == 8) continue;
                 high[s] = _mm512_and_si512(_mm512_srli_epi16(w[s], 4), low_nibbles);
                 w[s] = _mm512_and_si512(w[s], low_nibbles);
             }
             multiply(dot, w, q, q_stride, streams, tokens);
             if (bits == 4) multiply(dot, high, q + 4, q_stride, streams, tokens);
+        }
+        if (!bf16 || g % 2 == 0) {
+            UNROLL for (s = 0; s < streams; s++) prefetch(unit + (size_t)s * step + ahead);
+            ahead += LULL_UNIT_BYTES;
         }
         UNROLL for (s = 0; s < streams; s++) {
             const __m512 scales = group_scales(p->block + (size_t)s * step, g, bf16);

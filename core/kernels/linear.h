@@ -4,7 +4,7 @@
  * all its tokens.  An including file defines first:
  *   STREAMS        blocks of a panel of one token, an equal part of the range apart, so that this
  *                  many sequential reads run side by side: one alone does not fill the memory bus
- *   BATCH_STREAMS  blocks of a panel of several tokens: STREAMS, which it is unless defined, or 1
+ *   BATCH_STREAMS  blocks of a panel of several tokens
  *   TOKENS         most tokens of a panel: 1 or 4
  *   panel_f32, panel_q8, panel_q4 (p, streams, tokens)
  *                  one panel; streams and tokens are constants wherever these are called, so that
@@ -16,43 +16,31 @@
 
 #include "panel.h"
 
-#if !defined(BATCH_STREAMS)
-#define BATCH_STREAMS STREAMS
-#endif
-
-/* A function that runs panels of one kind: of `streams` blocks, which is STREAMS or 1. */
+/* A function that runs panels of one kind, of `streams` blocks: STREAMS for a single token,
+ * BATCH_STREAMS for some of several, or 1 for the blocks that are left. */
 #if TOKENS >= 4
-#define DEFINE_RUN(name, panel_kind)                                                               \
-    static void name(const panel *p, int streams, int32_t tokens)                                  \
-    {                                                                                              \
-        if (tokens == 1 && streams == STREAMS)                                                     \
-            panel_kind(p, STREAMS, 1);                                                             \
-        else if (tokens == 1)                                                                      \
-            panel_kind(p, 1, 1);                                                                   \
-        else if (streams == 1)                                                                     \
-            switch (tokens) {                                                                      \
-            case 2: panel_kind(p, 1, 2); break;                                                    \
-            case 3: panel_kind(p, 1, 3); break;                                                    \
-            default: panel_kind(p, 1, 4); break;                                                   \
-            }                                                                                      \
-        else                                                                                       \
-            switch (tokens) {                                                                      \
-            case 2: panel_kind(p, BATCH_STREAMS, 2); break;                                        \
-            case 3: panel_kind(p, BATCH_STREAMS, 3); break;                                        \
-            default: panel_kind(p, BATCH_STREAMS, 4); break;                                       \
-            }                                                                                      \
+#define BY_TOKENS(panel_kind, p, streams, tokens)                                                  \
+    switch (tokens) {                                                                              \
+    case 1: panel_kind(p, streams, 1); break;                                                      \
+    case 2: panel_kind(p, streams, 2); break;                                                      \
+    case 3: panel_kind(p, streams, 3); break;                                                      \
+    default: panel_kind(p, streams, 4); break;                                                     \
     }
 #else
+#define BY_TOKENS(panel_kind, p, streams, tokens) panel_kind(p, streams, 1);
+#endif
+
 #define DEFINE_RUN(name, panel_kind)                                                               \
     static void name(const panel *p, int streams, int32_t tokens)                                  \
     {                                                                                              \
-        if (streams == STREAMS)                                                                    \
-            panel_kind(p, STREAMS, 1);                                                             \
+        if (streams == 1)                                                                          \
+            BY_TOKENS(panel_kind, p, 1, tokens)                                                    \
+        else if (streams == BATCH_STREAMS)                                                         \
+            BY_TOKENS(panel_kind, p, BATCH_STREAMS, tokens)                                        \
         else                                                                                       \
-            panel_kind(p, 1, 1);                                                                   \
+            panel_kind(p, STREAMS, 1);                                                             \
         (void)tokens;                                                                              \
     }
-#endif
 
 DEFINE_RUN(run_f32, panel_f32)
 DEFINE_RUN(run_q8, panel_q8)

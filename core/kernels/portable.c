@@ -2,8 +2,9 @@
  * what runs where no instruction set is known. */
 #include "lanes.h"
 
-#define STREAMS 1
-#define TOKENS  1
+#define STREAMS       1
+#define BATCH_STREAMS 1
+#define TOKENS        1
 
 /* ---- 16 floats, for attention (layers.h) */
 
