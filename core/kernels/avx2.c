@@ -3,7 +3,9 @@
 
 #include <immintrin.h>
 
-/* ---- 16 floats, for attention (layers.h) */
+/* ---- 16 floats, for attention.h */
+
+#define QUERIES 1
 
 typedef struct sixteen {
     __m256 low, high;
@@ -67,13 +69,12 @@ static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
     return a;
 }
 
-static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i,
-                                           const int bf16, const float *w)
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, sixteen kv, const float *w)
 {
-    return sixteen_add(a, sixteen_times(sixteen_kv(p, i, bf16), w));
+    return sixteen_add(a, sixteen_times(kv, w));
 }
 
-#include "layers.h"
+#include "attention.h"
 #include "panel.h"
 
 /* ---- linear layers */

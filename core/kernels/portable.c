@@ -6,7 +6,9 @@
 #define BATCH_STREAMS 1
 #define TOKENS        1
 
-/* ---- 16 floats, for attention (layers.h) */
+/* ---- 16 floats, for attention.h */
+
+#define QUERIES 1
 
 typedef struct sixteen {
     float lane[LANES];
@@ -48,20 +50,27 @@ static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
     return a;
 }
 
-static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i, int bf16,
-                                           const float *w)
+static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, int bf16)
 {
     const float *whole = (const float *)(const void *)p + i;
     const uint16_t *half = (const uint16_t *)(const void *)p + i;
+    sixteen s;
     int k;
     if (bf16)
-        for (k = 0; k < LANES; k++) a.lane[k] += lull_bits_float((uint32_t)half[k] << 16) * *w;
+        for (k = 0; k < LANES; k++) s.lane[k] = lull_bits_float((uint32_t)half[k] << 16);
     else
-        for (k = 0; k < LANES; k++) a.lane[k] += whole[k] * *w;
+        for (k = 0; k < LANES; k++) s.lane[k] = whole[k];
+    return s;
+}
+
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, sixteen kv, const float *w)
+{
+    int k;
+    for (k = 0; k < LANES; k++) a.lane[k] += kv.lane[k] * *w;
     return a;
 }
 
-#include "layers.h"
+#include "attention.h"
 #include "panel.h"
 
 /* ---- linear layers */
