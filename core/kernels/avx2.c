@@ -97,25 +97,39 @@ static ALWAYS_INLINE __m256i load(const unsigned char *p)
 /* Accumulators of a panel, at most: two registers for a block of a token; register i is half i % 2 of block i / 2 % streams. */
 #define SUMS 8
 
+static ALWAYS_INLINE float *place(const panel *p, int i, int t)
+{
+    return p->y + (size_t)(i / 2) * p->y_step + (size_t)t * p->y_stride + 8 * (i % 2);
+}
+
+/* The sums so far. */
+static ALWAYS_INLINE void start(__m256 *sum, const panel *p, const int streams, const int tokens)
+{
+    int i, t;
+    UNROLL for (t = 0; t < tokens; t++)
+    UNROLL for (i = 0; i < 2 * streams; i++)
+        sum[t * 2 * streams + i] =
+            p->from == 0 ? _mm256_setzero_ps() : _mm256_load_ps(place(p, i, t));
+}
+
 static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int streams,
                                 const int tokens)
 {
     int i, t;
     UNROLL for (t = 0; t < tokens; t++)
     UNROLL for (i = 0; i < 2 * streams; i++)
-        _mm256_store_ps(p->y + (size_t)(i / 2) * p->y_step + (size_t)t * p->y_stride + 8 * (i % 2),
-                        sum[t * 2 * streams + i]);
+        _mm256_store_ps(place(p, i, t), sum[t * 2 * streams + i]);
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
 {
     __m256 sum[SUMS];
-    const unsigned char *unit = p->block;
+    const unsigned char *unit = p->block + (size_t)p->from * LULL_UNIT_BYTES;
     int32_t k;
     int i, t;
 
-    UNROLL for (i = 0; i < 2 * streams * tokens; i++) sum[i] = _mm256_setzero_ps();
-    for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
+    start(sum, p, streams, tokens);
+    for (k = p->from; k < p->to; k++, unit += LULL_UNIT_BYTES) {
         __m256 v[TOKENS];
         UNROLL for (t = 0; t < tokens; t++)
             v[t] = _mm256_broadcast_ss(p->x + (size_t)t * p->x_stride + k);
@@ -188,21 +202,21 @@ static ALWAYS_INLINE void multiply(__m256i *dot, const unsigned char *half, cons
 static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, const int tokens,
                                           const int bits, const int bf16)
 {
-    const unsigned char *unit = p->block + p->w->head_bytes;
+    const unsigned char *unit = panel_units(p);
     size_t ahead = AHEAD - p->w->head_bytes; /* the head's lines come in between the groups */
     __m256 sum[SUMS];
     size_t g;
     int32_t u;
     int i, t;
 
-    UNROLL for (i = 0; i < 2 * streams * tokens; i++) sum[i] = _mm256_setzero_ps();
-    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+    start(sum, p, streams, tokens);
+    for (g = (size_t)p->from; g < (size_t)p->to; g++) {
         const int8_t *q = p->q + g * p->q_group;
         __m256i dot[SUMS];
         UNROLL for (t = 0; t < tokens; t++) {
-            const int32_t start = bits == 8 ? 0 : p->offset[(size_t)t * p->s_stride + 4 * g] / 16;
+            const int32_t offset = bits == 8 ? 0 : p->offset[(size_t)t * p->s_stride + 4 * g] / 16;
             UNROLL for (i = 0; i < 2 * streams; i++)
-                dot[t * 2 * streams + i] = _mm256_set1_epi32(start);
+                dot[t * 2 * streams + i] = _mm256_set1_epi32(offset);
         }
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES)
             UNROLL for (i = 0; i < 2 * streams; i++) {

@@ -81,25 +81,39 @@ static ALWAYS_INLINE __m512 group_scales(const unsigned char *block, size_t g, c
     return bf16 ? from_bf16(block + g * 32) : _mm512_load_ps(block + g * 64);
 }
 
+static ALWAYS_INLINE float *place(const panel *p, int s, int t)
+{
+    return p->y + (size_t)s * p->y_step + (size_t)t * p->y_stride;
+}
+
+/* The sums so far. */
+static ALWAYS_INLINE void start(__m512 *sum, const panel *p, const int streams, const int tokens)
+{
+    int s, t;
+    UNROLL for (t = 0; t < tokens; t++)
+    UNROLL for (s = 0; s < streams; s++)
+        sum[t * streams + s] =
+            p->from == 0 ? _mm512_setzero_ps() : _mm512_load_ps(place(p, s, t));
+}
+
 static ALWAYS_INLINE void store(const panel *p, const __m512 *sum, const int streams,
                                 const int tokens)
 {
     int s, t;
     UNROLL for (t = 0; t < tokens; t++)
     UNROLL for (s = 0; s < streams; s++)
-        _mm512_store_ps(p->y + (size_t)s * p->y_step + (size_t)t * p->y_stride,
-                        sum[t * streams + s]);
+        _mm512_store_ps(place(p, s, t), sum[t * streams + s]);
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
 {
     __m512 sum[SUMS];
-    const unsigned char *unit = p->block;
+    const unsigned char *unit = p->block + (size_t)p->from * LULL_UNIT_BYTES;
     int32_t k;
     int s, t;
 
-    UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
-    for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
+    start(sum, p, streams, tokens);
+    for (k = p->from; k < p->to; k++, unit += LULL_UNIT_BYTES) {
         __m512 w[BATCH_STREAMS];
         UNROLL for (s = 0; s < streams; s++) {
             w[s] = _mm512_load_ps(unit + (size_t)s * p->step);
@@ -122,7 +136,7 @@ static ALWAYS_INLINE void multiply(__m512i *dot, const __m512i *w, const int8_t 
     UNROLL for (t = 0; t < tokens; t++) {
         const __m512i v = four_columns(q + (size_t)t * q_stride);
         UNROLL for (s = 0; s < streams; s++)
-            dot[t * streams + s] = _mm512_dpbusd_epi32(dot[t * streams + s], w[s], v);
+            __asm__("vpdpbusd %2, %1, %0" : "+v"(dot[t * streams + s]) : "v"(w[s]), "v"(v));
     }
 }
 
@@ -130,7 +144,7 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
                                           const int bits, const int bf16)
 {
     const __m512i low_nibbles = _mm512_set1_epi8(15);
-    const unsigned char *unit = p->block + p->w->head_bytes;
+    const unsigned char *unit = panel_units(p);
     const size_t step = p->step, q_stride = p->q_stride;
     size_t ahead = AHEAD - p->w->head_bytes; /* the head's lines come in between the groups */
     __m512 sum[SUMS];
@@ -138,14 +152,14 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
     int32_t u;
     int s, t;
 
-    UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
-    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+    start(sum, p, streams, tokens);
+    for (g = (size_t)p->from; g < (size_t)p->to; g++) {
         const int8_t *q = p->q + g * p->q_group;
         __m512i dot[SUMS];
         UNROLL for (t = 0; t < tokens; t++) {
-            const int32_t start = p->offset[(size_t)t * p->s_stride + 4 * g];
+            const int32_t offset = p->offset[(size_t)t * p->s_stride + 4 * g];
             UNROLL for (s = 0; s < streams; s++)
-                dot[t * streams + s] = _mm512_set1_epi32(bits == 8 ? start : start / 16);
+                dot[t * streams + s] = _mm512_set1_epi32(bits == 8 ? offset : offset / 16);
         }
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) {
             __m512i w[BATCH_STREAMS], high[BATCH_STREAMS];
