@@ -175,21 +175,29 @@ static ALWAYS_INLINE void add_queries(const head_block *b, int32_t r, const int 
               left < POSITIONS ? left : POSITIONS, a->head_stride, queries, bf16);
 }
 
+#define PAIR (QUERIES >= 2 ? 2 : 1)
+
 static ALWAYS_INLINE void score_head(const head_block *b, int32_t n, const int bf16)
 {
     int32_t r = 0;
     for (; r + QUERIES <= n; r += QUERIES) score_queries(b, r, QUERIES, bf16);
+    for (; r + PAIR <= n; r += PAIR) score_queries(b, r, PAIR, bf16);
     for (; r < n; r++) score_queries(b, r, 1, bf16);
 }
 
-/* Queries go together where all of them see the whole block. */
+/* Queries go together where they see equally much of the block. */
 static ALWAYS_INLINE void add_head(const head_block *b, int32_t n, const int bf16)
 {
     int32_t r = 0;
     while (r < n) {
-        if (r + QUERIES <= n && positions_of(b->a, r) - b->t >= POSITIONS) {
+        const int32_t first = positions_of(b->a, r) - b->t;
+        const int whole = first >= POSITIONS;
+        if (r + QUERIES <= n && (whole || positions_of(b->a, r + QUERIES - 1) - b->t == first)) {
             add_queries(b, r, QUERIES, bf16);
             r += QUERIES;
+        } else if (r + PAIR <= n && (whole || positions_of(b->a, r + PAIR - 1) - b->t == first)) {
+            add_queries(b, r, PAIR, bf16);
+            r += PAIR;
         } else {
             add_queries(b, r++, 1, bf16);
         }
