@@ -45,19 +45,24 @@ static void run_part(void *argument, int part, int n_parts)
     if (part != 0 && kernels->leave != NULL) kernels->leave(saved);
 }
 
-static void run(pass *p, void (*task)(pass *, int, int))
+/* Giving work to the pool costs a few microseconds.  Below what one thread does in that time, in bytes
+ * of weights and cache passed over, it is done by the caller. */
+#define SHARED_FROM  131072u
+#define PER_ELEMENT  32u /* the like for work on each element of the residual stream */
+
+static void run(pass *p, void (*task)(pass *, int, int), uint64_t bytes)
 {
+    if (bytes < SHARED_FROM) {
+        task(p, 0, 1);
+        return;
+    }
     p->task = task;
     lull_pool_run(p->context->pool, run_part, p);
 }
 
-/* Work per token is too little to share before there are several tokens. */
 static void run_tokens(pass *p, void (*task)(pass *, int, int))
 {
-    if (p->n < 4)
-        task(p, 0, 1);
-    else
-        run(p, task);
+    run(p, task, PER_ELEMENT * (uint64_t)p->n * (uint64_t)p->context->model->config.dim);
 }
 
 /* Count the time since the last tick for one of c->times (options.profile). */
@@ -108,12 +113,16 @@ static void add_job(pass *p, const lull_matrix *w, float *y, size_t y_stride)
 static void run_linear(pass *p, const float *x, size_t x_stride, const lull_activations *xq,
                        int32_t n_inputs)
 {
+    uint64_t bytes = 0;
+    int i;
+    for (i = 0; i < p->n_jobs; i++)
+        bytes += (uint64_t)p->jobs[i].w->n_blocks * p->jobs[i].w->block_bytes;
     p->input = x;
     p->input_stride = x_stride;
     p->quantized_input = xq;
     p->n_inputs = n_inputs;
     tick(p->context, &p->context->times.other);
-    run(p, linear_task);
+    run(p, linear_task, bytes * (uint64_t)n_inputs);
     tick(p->context, &p->context->times.linear);
     p->n_jobs = 0;
 }
@@ -290,6 +299,16 @@ static void attention_task(pass *p, int part, int n_parts)
     }
 }
 
+/* K and V that attention passes over in this layer. */
+static uint64_t attention_bytes(const pass *p)
+{
+    const lull_context *c = p->context;
+    uint64_t positions = 0;
+    int32_t t;
+    for (t = 0; t < p->n; t++) positions += (uint64_t)c->rows[t].position + 1;
+    return positions * (2 * c->layer_bytes / LULL_KV_POSITIONS);
+}
+
 static void quantize_task(pass *p, int part, int n_parts)
 {
     lull_context *c = p->context;
@@ -345,7 +364,7 @@ static void forward_layer(pass *p)
     run_linear(p, c->xb, c->dim_stride, &c->xq, p->n);
     run_tokens(p, cache_task);
     tick(c, &c->times.other);
-    run(p, attention_task);
+    run(p, attention_task, attention_bytes(p));
     tick(c, &c->times.attention);
     if (is_quantized(c)) run_tokens(p, quantize_task);
     add_job(p, &layer->wo, c->y, c->dim_stride);
