@@ -381,31 +381,40 @@ static void forward_layer(pass *p)
     run_tokens(p, residual_task);
 }
 
-/* Final norm and classifier for the rows that want logits. */
-static void classify(pass *p)
+/* Final norm and classifier for n rows whose logits are wanted, at most c->logit_rows. */
+static void classify_rows(pass *p, const int32_t *rows, int32_t n)
 {
     lull_context *c = p->context;
-    const size_t bytes = (size_t)c->model->config.vocab_size * sizeof(float);
-    int32_t t, n_wanted = 0, slot = 0;
-    float *one = NULL, *y;
-    for (t = 0; t < p->n; t++) {
-        if (!c->rows[t].wants_logits) continue;
-        norm_token(c, n_wanted++, c->x + (size_t)t * c->dim_stride, c->model->rms_final);
-        one = c->rows[t].to;
-    }
-    if (n_wanted == 0) return;
+    const size_t vocab_size = (size_t)c->model->config.vocab_size;
+    float *one = c->rows[rows[0]].to;
     /* A single row, the usual case, goes to its place without a copy. */
-    y = n_wanted == 1 && one != NULL ? one : c->logits;
-    add_job(p, &c->model->classifier, y, c->vocab_stride);
-    run_linear(p, c->xb, c->dim_stride, &c->xq, n_wanted);
-    for (t = 0; t < p->n; t++) {
-        lull_row *row = &c->rows[t];
-        if (!row->wants_logits) continue;
-        row->logits = y + (size_t)slot++ * c->vocab_stride;
-        if (row->to == NULL || row->to == row->logits) continue;
-        memcpy(row->to, row->logits, bytes);
-        row->logits = row->to;
+    float *logits = n == 1 && one != NULL ? one : c->logits;
+    int32_t i;
+    for (i = 0; i < n; i++)
+        norm_token(c, i, c->x + (size_t)rows[i] * c->dim_stride, c->model->rms_final);
+    add_job(p, &c->model->classifier, logits, c->vocab_stride);
+    run_linear(p, c->xb, c->dim_stride, &c->xq, n);
+    for (i = 0; i < n; i++, logits += c->vocab_stride) {
+        const lull_row *row = &c->rows[rows[i]];
+        if (row->score != NULL)
+            *row->score = (float)lull_logits_logprob(logits, vocab_size, row->next);
+        if (row->to != NULL && row->to != logits)
+            memcpy(row->to, logits, vocab_size * sizeof(float));
     }
+}
+
+static void classify(pass *p)
+{
+    int32_t rows[LULL_LOGIT_ROWS], t, n = 0;
+    for (t = 0; t < p->n; t++) {
+        const lull_row *row = &p->context->rows[t];
+        if (row->to == NULL && row->score == NULL) continue;
+        rows[n++] = t;
+        if (n < p->context->logit_rows) continue;
+        classify_rows(p, rows, n);
+        n = 0;
+    }
+    if (n > 0) classify_rows(p, rows, n);
 }
 
 /* The logits that the network would give if it ended after layer l, for rows that want them. */
