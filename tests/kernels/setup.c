@@ -262,10 +262,10 @@ static void least_squares_tests(void)
             off = nearest * plain - w[i];
             plain_error += off * off;
         }
-        /* Rounding the scale to 8 bits can cost 2^-9 of each weight; below 2^-17 it is rounded to a
+        /* Rounding the scale to 8 bits can cost 2^-8 of each weight; below 2^-17 it is rounded to a
          * multiple of 2^-24, which can cost 8 * 2^-25. */
         check_true("no worse than absmax",
-                   error <= plain_error * 1.01 + squares / 262144 + n / 17592186044416.0);
+                   error <= plain_error * 1.01 + squares / 65536 + n / 17592186044416.0);
     }
 }
 
