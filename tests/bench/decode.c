@@ -1,5 +1,5 @@
 /* decode.c - how fast one stream of one model runs: decoding, through the C API, in one process.
- * usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] [--prefill N]
+ * usage: decode MODEL [--precision f32|q8|q4] [--group N] [--cpu NAME] [--threads N] [--prefill N]
  *                     [--tokens N] [--repeat N] [--load-only] [--mark]
  *
  * Evaluates --prefill tokens (BOS, then fixed ids; default 1), then decodes --tokens more greedily,
@@ -34,7 +34,7 @@ static void check(lull_status status, const lull_error *error)
 static void usage(void)
 {
     fprintf(stderr,
-            "usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] "
+            "usage: decode MODEL [--precision f32|q8|q4] [--group N] [--cpu NAME] [--threads N] "
             "[--prefill N] [--tokens N] [--repeat N] [--load-only] [--mark]\n");
     exit(2);
 }
@@ -122,6 +122,7 @@ static void run_once(lull_context *context, const plan *p, int32_t vocab, const 
     long i;
     *ids = 0xcbf29ce484222325u; /* FNV-1a over the ids */
     check(lull_sequence_open(&sequence, context, &error), &error);
+    if (p->mark) set_mark();
     begin = bench_seconds();
     step(context, sequence, prompt, (size_t)p->prefill);
     *prefill_seconds = bench_seconds() - begin;
