@@ -1,22 +1,23 @@
 #!/bin/sh
 # Instructions and memory traffic a decoded token costs on a PowerPC G4, counted under qemu.
-# usage: ppc.sh --plugin-source PATH [--shapes "15M 110M"] [--tokens N] [--cross powerpc-linux-gnu-]
-#               [--scratch DIR] [--results DIR]
+# usage: ppc.sh --plugin-source PATH [--shapes "15M 110M"] [--precisions "f32 q8 q4"] [--tokens N]
+#               [--cross powerpc-linux-gnu-] [--scratch DIR] [--results DIR]
 #
 # PATH is the source of a qemu plugin that prints, at each `or 28,28,28`, one line with insns=N
 # ldI=N ldB=N dramRdB=N ..., through a model of the MPC7447A's caches.  lull loads the float32 model
 # as f32, q8 or q4, evaluates BOS, then decodes N tokens (default 3); a token's cost is the mean of
-# the second to the last.  A batch is a prompt of four tokens, evaluated in one step.  What the kernels cost by themselves is
+# the second to the last.  A batch is four tokens in one step.  What the kernels cost by themselves is
 # a quarter of the difference between 1 and 5 calls.
 # shellcheck disable=SC1091,SC2154,SC2016  # common.sh sets root, scratch and results
 set -eu
 . "$(dirname "$0")/common.sh"
 
-plugin='' shapes='15M 110M' tokens=3 cross=powerpc-linux-gnu-
+plugin='' shapes='15M 110M' precisions='f32 q8 q4' tokens=3 cross=powerpc-linux-gnu-
 own_option() {
   case $1 in
     --plugin-source) plugin=$2 ;;
     --shapes) shapes=$2 ;;
+    --precisions) precisions=$2 ;;
     --tokens) tokens=$2 ;;
     --cross) cross=$2 ;;
     *) return 1 ;;
@@ -57,16 +58,11 @@ record() {
   echo "$1 $2: $(mean insns "$3" "$4") instructions" >&2
 }
 
-token() { # shape, precision
+tokens_of() { # shape, precision
   line=$(emulate '' "$scratch/ppc/bin/bench_decode" "$scratch/$1.bin" --precision "$2" \
-    --tokens "$tokens" --mark)
+    --tokens "$tokens" --batch 4 --mark)
   record "$1" "$2" 3 $((tokens + 1)) "$2" "$line"
-}
-
-batch() { # shape, precision
-  line=$(emulate '' "$scratch/ppc/bin/bench_decode" "$scratch/$1.bin" --precision "$2" \
-    --prefill 4 --tokens 1 --mark)
-  record "$1" "$2 batch" 1 1 "$2" "$line"
+  record "$1" "$2 batch" $((tokens + 2)) $((tokens + 2)) "$2" "$line"
 }
 
 count() { # arguments of bench_kernels
@@ -115,9 +111,8 @@ depths_of() { # shape, precision
 
 for shape in $shapes; do
   make_model "$shape" "$([ "$shape" = 15M ] && echo 32 || echo 64)"
-  for precision in f32 q8 q4; do
-    token "$shape" "$precision"
-    batch "$shape" "$precision"
+  for precision in $precisions; do
+    tokens_of "$shape" "$precision"
     kernels_of "$shape" "$precision"
     batch_kernels_of "$shape" "$precision"
     depths_of "$shape" "$precision"
