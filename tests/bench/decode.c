@@ -1,12 +1,13 @@
 /* decode.c - how fast one stream of one model runs: decoding, through the C API, in one process.
- * usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] [--prefill N]
- *                     [--tokens N] [--repeat N] [--load-only] [--mark]
+ * usage: decode MODEL [--precision f32|q8|q4] [--group N] [--cpu NAME] [--threads N] [--prefill N]
+ *                     [--tokens N] [--repeat N] [--batch N] [--load-only] [--mark]
  *
  * Evaluates --prefill tokens (BOS, then fixed ids; default 1), then decodes --tokens more greedily,
  * one step and one argmax each, and prints one line of JSON.  --repeat does so again with a new
  * sequence; the rates are medians.  `ids` is a hash of the tokens chosen: equal wherever the
- * arithmetic is.  --mark executes, on PowerPC, the no-op `or 28,28,28` after the prefill and after
- * each token, at which an emulator can divide its counts. */
+ * arithmetic is.  --batch evaluates that many tokens more, in one step of a new sequence.  --mark
+ * executes, on PowerPC, the no-op `or 28,28,28` after loading, the prefill, each token and the batch,
+ * at which an emulator can divide its counts. */
 #include "bench.h"
 #include "lull.h"
 
@@ -15,7 +16,7 @@
 typedef struct plan {
     const char *path, *cpu;
     lull_precision precision;
-    long group, threads, prefill, tokens, repeat;
+    long group, threads, prefill, tokens, repeat, batch;
     int load_only, mark;
 } plan;
 
@@ -34,8 +35,8 @@ static void check(lull_status status, const lull_error *error)
 static void usage(void)
 {
     fprintf(stderr,
-            "usage: decode MODEL [--precision f32|q8] [--group N] [--cpu NAME] [--threads N] "
-            "[--prefill N] [--tokens N] [--repeat N] [--load-only] [--mark]\n");
+            "usage: decode MODEL [--precision f32|q8|q4] [--group N] [--cpu NAME] [--threads N] "
+            "[--prefill N] [--tokens N] [--repeat N] [--batch N] [--load-only] [--mark]\n");
     exit(2);
 }
 
@@ -71,6 +72,8 @@ static plan parse(int argc, char **argv)
             p.threads = bench_number("--threads", value, 0, 256);
         else if ((value = bench_option(argc, argv, &i, "--prefill")) != NULL)
             p.prefill = bench_number("--prefill", value, 1, 1000000);
+        else if ((value = bench_option(argc, argv, &i, "--batch")) != NULL)
+            p.batch = bench_number("--batch", value, 1, 1000000);
         else if ((value = bench_option(argc, argv, &i, "--tokens")) != NULL)
             p.tokens = bench_number("--tokens", value, 1, 1000000);
         else if ((value = bench_option(argc, argv, &i, "--repeat")) != NULL)
@@ -122,6 +125,7 @@ static void run_once(lull_context *context, const plan *p, int32_t vocab, const 
     long i;
     *ids = 0xcbf29ce484222325u; /* FNV-1a over the ids */
     check(lull_sequence_open(&sequence, context, &error), &error);
+    if (p->mark) set_mark();
     begin = bench_seconds();
     step(context, sequence, prompt, (size_t)p->prefill);
     *prefill_seconds = bench_seconds() - begin;
@@ -145,9 +149,21 @@ static void run_once(lull_context *context, const plan *p, int32_t vocab, const 
     lull_sequence_close(sequence);
 }
 
+/* Another prompt in a sequence of its own: what --mark counts after all tokens. */
+static void run_batch(lull_context *context, const plan *p, const int32_t *prompt)
+{
+    lull_sequence *sequence;
+    lull_error error;
+    check(lull_sequence_open(&sequence, context, &error), &error);
+    step(context, sequence, prompt, (size_t)p->batch);
+    if (p->mark) set_mark();
+    lull_sequence_close(sequence);
+}
+
 static rates measure(lull_context *context, const plan *p, int32_t vocab)
 {
-    int32_t *prompt = malloc((size_t)p->prefill * sizeof *prompt);
+    const long longest = p->prefill > p->batch ? p->prefill : p->batch;
+    int32_t *prompt = malloc((size_t)longest * sizeof *prompt);
     rates r;
     long i;
     r.ids = 0;
@@ -159,9 +175,10 @@ static rates measure(lull_context *context, const plan *p, int32_t vocab)
         exit(1);
     }
     prompt[0] = 1;
-    for (i = 1; i < p->prefill; i++) prompt[i] = (int32_t)((i * 7919 + 3) % vocab);
+    for (i = 1; i < longest; i++) prompt[i] = (int32_t)((i * 7919 + 3) % vocab);
     for (i = 0; i < p->repeat; i++)
         run_once(context, p, vocab, prompt, &r.prefill[i], &r.decode[i], &r.cpu[i], &r.ids);
+    if (p->batch > 0) run_batch(context, p, prompt);
     free(prompt);
     return r;
 }
