@@ -54,7 +54,7 @@ static int file_key_get(const char *path, file_key *key)
     return 1;
 }
 
-/* tokenizer.bin in the folder of path, as lull_model_load finds it. */
+/* tokenizer.bin in the folder of path, where lull_model_load looks for it. */
 static int beside_key_get(const char *path, file_key *key)
 {
     static const char name[] = "tokenizer.bin";
@@ -82,7 +82,8 @@ static int cache_key_get(const char *path, const lull_load_options *options, cac
     if (options->no_tokenizer) return 1;
     if (options->tokenizer_path != NULL)
         return file_key_get(options->tokenizer_path, &key->tokenizer);
-    return beside_key_get(path, &key->tokenizer);
+    (void)beside_key_get(path, &key->tokenizer); /* there need be none: GGUF holds its own */
+    return 1;
 }
 
 /* ------------------------------------------------------------------------------ under mutex */

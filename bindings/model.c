@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const char *const precisions[] = {"stored", "f32", "q8", "q4", NULL};
+static const char *const stored_names[] = {"", "f32", "q8", "q4", "f16", "mixed"};
 static const char *const byte_orders[] = {"any", "little", "big", NULL};
 static const double two53 = 9007199254740992.0;
 
@@ -86,7 +87,7 @@ static void push_info(lua_State *L, const lull_model_info *info)
     set_string(L, "architecture", info->architecture);
     set_string(L, "format", info->format);
     set_string(L, "byte_order", byte_orders[info->byte_order]);
-    set_string(L, "stored", precisions[info->stored]);
+    set_string(L, "stored", stored_names[info->stored]);
     set_count(L, "stored_group", (uint64_t)info->stored_group);
     set_string(L, "precision", precisions[info->precision]);
     set_count(L, "group", (uint64_t)info->group);
@@ -131,8 +132,10 @@ int lull_lua_inspect(lua_State *L)
 
 int lull_lua_quantize(lua_State *L)
 {
-    static const char *const names[] = {"group", "byte_order", "input_byte_order", "overwrite",
-                                        NULL};
+    static const char *const names[] = {"format",           "to",        "group",     "byte_order",
+                                        "input_byte_order", "tokenizer", "overwrite", NULL};
+    static const char *const formats[] = {"llama2c", "gguf", NULL};
+    static const char *const targets[] = {"f32", "q8", "q4", "f16", NULL}; /* of lull_precision */
     const char *input = lull_check_path(L, 1), *output = lull_check_path(L, 2);
     lull_quantize_options options;
     lull_quantize_report report;
@@ -140,12 +143,15 @@ int lull_lua_quantize(lua_State *L)
     lua_settop(L, 3);
     lull_quantize_options_init(&options);
     lull_options_check(L, 3, names);
+    options.format = (lull_file_format)lull_option_choice(L, 3, "format", formats, 0);
+    options.precision = (lull_precision)(1 + lull_option_choice(L, 3, "to", targets, -1));
     options.group = (int32_t)lull_option_integer(L, 3, "group", 1, 65536, 0);
     options.byte_order =
         (lull_byte_order)(1 + lull_option_choice(L, 3, "byte_order", byte_orders + 1, -1));
     options.input_byte_order =
         (lull_byte_order)(1 + lull_option_choice(L, 3, "input_byte_order", byte_orders + 1, -1));
     options.overwrite = lull_option_boolean(L, 3, "overwrite", 0);
+    options.tokenizer_path = lull_option_string(L, 3, "tokenizer");
     if (lull_quantize_file(input, output, &options, &report, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     lua_createtable(L, 0, 4);

@@ -9,7 +9,8 @@
  *  core.load(path, {tokenizer = path | false, precision = "f32" | "q8", group =,
  *            byte_order = "little" | "big", max_file_bytes =, max_memory_bytes =, cache = true})
  *  core.inspect(path, the same)          facts of a file, as model:info()
- *  core.quantize(input, output, {group =, byte_order =, input_byte_order =, overwrite =})
+ *  core.quantize(input, output, {format =, to =, group =, byte_order =, input_byte_order =,
+ *                tokenizer =, overwrite =})
  *  core.rng{seed =, stream =}            rng:uniform(position, purpose, attempt), :seed, :stream
  *  core.random(seed, stream, position, purpose, attempt)           see rng.c for what these may be
  *  core.hash(text)                       "0x" and 16 digits; a stream, and a seed

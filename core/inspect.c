@@ -44,11 +44,17 @@ void lull_loading_end(lull_loading *job)
 
 /* ---- precision and sizes */
 
+int lull_loading_keeps(const lull_tensor *t, lull_precision precision, int32_t group)
+{
+    return precision != LULL_F32 && lull_tensor_precision(t->type) == precision &&
+           t->group == group;
+}
+
 int lull_loading_matrix(lull_matrix *m, const lull_tensor *t, lull_precision precision,
                         int32_t group, uint64_t *bytes)
 {
-    const lull_precision stored = t->type == LULL_TENSOR_Q8 ? LULL_Q8 : LULL_F32;
-    lull_scale_type scales = precision == stored ? LULL_SCALE_F32 : LULL_SCALE_BF16;
+    const int keeps = lull_loading_keeps(t, precision, group);
+    lull_scale_type scales = keeps ? LULL_SCALE_F32 : LULL_SCALE_BF16;
     if (precision == LULL_F32) {
         scales = LULL_SCALE_NONE;
         group = 0;
@@ -91,7 +97,8 @@ static uint64_t count_parameters(const lull_layout *layout)
            (c->shared_classifier ? table : 2 * table);
 }
 
-/* Which precision and group the matrices get in memory. */
+/* Which precision and group the matrices get in memory.  A file of several types counts as one of
+ * floats: as 8 bits, in groups of lull's own. */
 static lull_status choose_precision(lull_loading *job, lull_error *error)
 {
     const lull_load_options *o = &job->options;
@@ -99,7 +106,7 @@ static lull_status choose_precision(lull_loading *job, lull_error *error)
     lull_model_info *info = &job->info;
     info->precision = o->precision;
     if (o->precision == LULL_AS_STORED)
-        info->precision = layout->stored == LULL_F32 ? LULL_Q8 : layout->stored;
+        info->precision = layout->stored == LULL_Q4 ? LULL_Q4 : LULL_Q8;
     info->group = 0;
     if (info->precision == LULL_F32) return LULL_OK;
     if (info->precision != layout->stored) {
@@ -187,12 +194,17 @@ static lull_status open_and_load(lull_loading *job, const char *path, lull_error
 lull_status lull_loading_tokenizer(lull_loading *job, lull_reader *r, lull_error *error)
 {
     const lull_load_options *o = &job->options;
+    const int inside = !r && !o->tokenizer_path && job->layout.vocabulary.present;
     lull_status status;
     char *beside;
-    if (r) {
+    if (r || inside) {
+        const int32_t n = job->layout.config.vocab_size;
         const lull_tokenizer *t;
-        status = lull_tokenizer_load(&job->tokenizer, r, job->layout.config.vocab_size,
-                                     &o->allocator, error);
+        if (inside)
+            status = lull_gguf_tokenizer_load(&job->tokenizer, &job->reader, &job->layout.vocabulary,
+                                              n, &o->allocator, error);
+        else
+            status = lull_tokenizer_load(&job->tokenizer, r, n, &o->allocator, error);
         if (status != LULL_OK) return status;
         t = job->tokenizer;
         job->info.n_tokenizer = t->vocab_size;

@@ -22,12 +22,16 @@ lull_status lull_loading_begin(lull_loading *job, const lull_load_options *optio
 /* Read the header of job->reader: layout, and info as far as it needs no tokenizer. */
 lull_status lull_loading_plan(lull_loading *job, lull_error *error);
 
-/* Load the tokenizer that the options or the checkpoint's folder name; r = NULL, or a reader to use
- * instead.  A missing file is EIO with sys ENOENT. */
+/* Load the tokenizer that the options name, the checkpoint holds or its folder has; r = NULL, or a
+ * reader to use instead.  A missing file is EIO with sys ENOENT. */
 lull_status lull_loading_tokenizer(lull_loading *job, lull_reader *r, lull_error *error);
 
 /* Close and free what the job still holds. */
 void lull_loading_end(lull_loading *job);
+
+/* Are the tensor's own integers and scales what a matrix of this precision and group gets?  If not,
+ * it is dequantised and quantised again. */
+int lull_loading_keeps(const lull_tensor *t, lull_precision precision, int32_t group);
 
 /* The packed form of a tensor at a precision: own scales are bf16, a file's float32; 0 = overflow.
  */

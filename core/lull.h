@@ -85,10 +85,13 @@ typedef struct lull_allocator {
 typedef struct lull_model lull_model;
 
 typedef enum lull_precision {
-    LULL_AS_STORED = 0, /* what the file has; float32 files load as LULL_Q8 */
+    LULL_AS_STORED = 0, /* what the file has; float and mixed files load as LULL_Q8 */
     LULL_F32 = 1,
     LULL_Q8 = 2, /* 8 bits a weight and a scale a group */
-    LULL_Q4 = 3  /* 4 bits a weight and a scale a group */
+    LULL_Q4 = 3, /* 4 bits a weight and a scale a group */
+    /* in files only: */
+    LULL_F16 = 4,  /* half precision */
+    LULL_MIXED = 5 /* not the same for every matrix */
 } lull_precision;
 
 typedef enum lull_byte_order {
@@ -113,7 +116,7 @@ typedef struct lull_load_options {
     lull_precision precision;   /* default LULL_AS_STORED */
     int32_t group;              /* weights per scale when quantising here; 0 = 64.  1..65536 */
     lull_byte_order byte_order; /* of the model file; overrides detection */
-    const char *tokenizer_path; /* NULL = tokenizer.bin in the model's folder */
+    const char *tokenizer_path; /* NULL = the one in the file (GGUF), or tokenizer.bin beside it */
     int no_tokenizer;           /* 1: load none; encode and decode then return ESTATE */
     uint64_t max_file_bytes;    /* larger files are refused; 0 = 64 GiB */
     uint64_t max_memory_bytes;  /* models with more model_bytes are refused; 0 = no limit */
@@ -127,10 +130,10 @@ LULL_API void lull_load_options_init(lull_load_options *options);
 typedef struct lull_model_info {
     lull_config config;
     const char *architecture;   /* "llama"; static */
-    const char *format;         /* "llama2.c v0", "llama2.c v1", "llama2.c v2"; static */
+    const char *format;         /* "llama2.c v0", "... v1", "... v2", "GGUF v2", "... v3"; static */
     lull_byte_order byte_order; /* of the file */
-    lull_precision stored;      /* precision in the file: LULL_F32 or LULL_Q8 */
-    int32_t stored_group;       /* weights per scale in the file; 0 for float32 */
+    lull_precision stored;      /* precision of the matrices in the file */
+    int32_t stored_group;       /* weights per scale in the file; 0 for floats and mixtures */
     lull_precision precision;   /* in memory; what loading would choose, for lull_inspect */
     int32_t group;              /* weights per scale in memory; 0 for float32 */
     uint64_t n_parameters;      /* weights, a shared classifier counted once */
@@ -156,7 +159,8 @@ LULL_API lull_status lull_model_load(lull_model **out, const char *path,
                                      const lull_load_options *options, lull_error *error);
 
 /** The same from bytes in memory, which are only read during the call.
- *  tokenizer may be NULL (0 bytes) together with options->no_tokenizer. */
+ *  tokenizer may be NULL (0 bytes) where the checkpoint holds its own (GGUF), or together with
+ *  options->no_tokenizer. */
 LULL_API lull_status lull_model_load_memory(lull_model **out, const void *checkpoint,
                                             size_t checkpoint_bytes, const void *tokenizer,
                                             size_t tokenizer_bytes,
@@ -177,28 +181,43 @@ LULL_API void lull_model_info_get(const lull_model *model, lull_model_info *info
 LULL_API lull_status lull_inspect(const char *path, const lull_load_options *options,
                                   lull_model_info *info, lull_error *error);
 
+typedef enum lull_file_format {
+    LULL_FILE_LLAMA2C = 0, /* llama2.c version 2: 8 bits */
+    LULL_FILE_GGUF = 1     /* GGUF version 3, architecture "llama", with its tokenizer */
+} lull_file_format;
+
 typedef struct lull_quantize_options {
-    int32_t group;              /* 0 = the largest power of two <= 64 that divides every row */
+    lull_file_format format;
+    /* Of the matrices in the output: LULL_Q8 (also as 0); in GGUF LULL_Q4, LULL_F16 and LULL_F32 too.
+     * Norms are float32. */
+    lull_precision precision;
+    /* Weights per scale.  llama2.c: must divide every row; 0 = the largest power of two <= 64 that
+     * does.  GGUF: 32, of which every row must be a multiple; or 0. */
+    int32_t group;
     lull_byte_order byte_order; /* of the output; LULL_ANY_ORDER = little-endian */
     lull_byte_order input_byte_order;
-    int overwrite; /* 1: an existing output file is replaced */
+    const char *tokenizer_path; /* for GGUF; NULL = as for loading the input */
+    int overwrite;              /* 1: an existing output file is replaced */
     lull_allocator allocator;
 } lull_quantize_options;
 
 LULL_API void lull_quantize_options_init(lull_quantize_options *options);
 
 typedef struct lull_quantize_report {
-    int32_t group; /* weights per scale in the output */
+    int32_t group; /* weights per scale in the output; 0 for floats */
     uint64_t input_bytes, output_bytes;
     double rms_error; /* root mean square of (dequantised - original) over all matrices */
 } lull_quantize_report;
 
-/** Write a float checkpoint as llama2.c version 2 (8 bits).
+/** Write a float checkpoint (float32 or f16) in another format and precision.
  *
  *  The output is written beside its final name, synced and renamed: it is whole or absent.
- *  Loading it equals, bit for bit in every logit, loading the input as LULL_Q8 with the same group.
- *  Errors  as loading; EINVAL where group does not divide every row; EIO; ESTATE where the output
- *  exists (unless overwrite) or is the input itself.  report may be NULL. */
+ *  As q8 or q4, loading it equals, bit for bit in every logit, loading the input in that precision
+ *  with the report's group.  f16 rounds the weights.  A group with a weight that is no finite number
+ *  gets the scale NaN, as it does when loading.
+ *  Errors  as loading; EINVAL where format, precision and group do not go together or a row does not
+ *  divide; EUNSUPPORTED where the input is quantised already, or a number is too large for f16; EIO;
+ *  ESTATE where the output exists (unless overwrite) or is the input itself.  report may be NULL. */
 LULL_API lull_status lull_quantize_file(const char *input, const char *output,
                                         const lull_quantize_options *options,
                                         lull_quantize_report *report, lull_error *error);

@@ -4,13 +4,13 @@
  * through a buffer of 16 rows, the height of a packed block, so the peak of memory is the arena and
  * that buffer. */
 #include "model.h"
+#include "formats/gguf.h"
 #include "fpenv.h"
 #include "loading.h"
 
 #include <inttypes.h>
 
-#define SLACK     4096    /* bytes after the last matrix that kernels may prefetch */
-#define ROPE_BASE 10000.0 /* Su et al. 2021, arXiv:2104.09864 */
+#define SLACK 4096 /* bytes after the last matrix that kernels may prefetch */
 
 /* ---- the arena: walked once to measure it, once more to hand out its parts */
 
@@ -139,27 +139,49 @@ static lull_status reserve(lull_model *m, const lull_loading *job, lull_error *e
 /* 16 rows of the widest matrix in the forms they pass through. */
 typedef struct stream {
     lull_reader *reader;
-    float *rows;   /* (16, cols) float32: read from the file, or dequantised */
-    int8_t *q;     /* (16, cols) */
-    float *scales; /* (16, n_groups) */
+    float *rows;        /* (16, cols) float32: read from the file, or dequantised */
+    int8_t *q;          /* (16, cols) */
+    float *scales;      /* (16, n_groups) */
+    unsigned char *raw; /* 16 rows as a GGUF file has them */
     void *memory;
 } stream;
 
+/* What the tensors of a layout pass through besides rows: the smallest group, and raw bytes a weight. */
+static void survey(const lull_layout *layout, int32_t *group, size_t *raw)
+{
+    const size_t n = (size_t)layout->config.n_layers * LULL_LAYER_TENSORS;
+    size_t i;
+    *group = 0;
+    *raw = 0;
+    for (i = 0; i < n + 2; i++) {
+        const lull_tensor *t = i < n        ? &layout->layers[i]
+                               : i == n ? &layout->embedding
+                                            : &layout->classifier;
+        if (t->group && (*group == 0 || t->group < *group)) *group = t->group;
+        if (t->type >= LULL_TENSOR_F16) *raw = 2;
+    }
+}
+
 static lull_status stream_open(stream *s, lull_loading *job, lull_error *error)
 {
-    const lull_layout *layout = &job->layout;
-    const lull_config *c = &layout->config;
+    const lull_config *c = &job->layout.config;
     const size_t cols = (size_t)(c->dim > c->hidden_dim ? c->dim : c->hidden_dim);
-    const size_t floats = LULL_LANES * cols * sizeof(float);
-    const size_t scales = layout->group ? floats / (size_t)layout->group : 0;
-    const size_t q = layout->group ? LULL_LANES * cols : 0;
-    unsigned char *memory = lull_memory_get(&job->options.allocator, floats + scales + q);
+    const size_t weights = LULL_LANES * cols, floats = weights * sizeof(float);
+    size_t scales, q, raw;
+    unsigned char *memory;
+    int32_t group;
+    survey(&job->layout, &group, &raw);
+    scales = group ? floats / (size_t)group : 0;
+    q = group ? weights : 0;
+    raw *= weights;
+    memory = lull_memory_get(&job->options.allocator, floats + scales + q + raw);
     s->reader = &job->reader;
     s->memory = memory;
-    if (!memory) return lull_memory_fail(error, "block of rows", floats + scales + q);
+    if (!memory) return lull_memory_fail(error, "block of rows", floats + scales + q + raw);
     s->rows = (float *)memory;
     s->scales = (float *)(memory + floats);
     s->q = (int8_t *)(memory + floats + scales);
+    s->raw = memory + floats + scales + q;
     return LULL_OK;
 }
 
@@ -188,6 +210,28 @@ static lull_status read_q8_block(stream *s, const lull_tensor *t, int32_t row, i
     return status;
 }
 
+/* The types of GGUF: rows are whole blocks, one after the other. */
+static lull_status read_gguf_block(stream *s, const lull_tensor *t, int32_t row, int32_t n,
+                                   const char *what, lull_error *error)
+{
+    const size_t weights = (size_t)n * (size_t)t->cols, n_blocks = weights / LULL_GGUF_BLOCK;
+    const int swap = s->reader->swap;
+    const size_t bytes = t->type == LULL_TENSOR_F16    ? 2 * weights
+                         : t->type == LULL_TENSOR_Q8_0 ? n_blocks * LULL_Q8_0_BYTES
+                                                       : n_blocks * LULL_Q4_0_BYTES;
+    const uint64_t at = t->offset + bytes / (size_t)n * (uint64_t)row;
+    lull_status status = lull_reader_seek(s->reader, at, what, error);
+    if (status == LULL_OK) status = lull_reader_bytes(s->reader, s->raw, bytes, what, error);
+    if (status != LULL_OK) return status;
+    if (t->type == LULL_TENSOR_F16)
+        lull_f16_unpack(s->raw, weights, swap, s->rows);
+    else if (t->type == LULL_TENSOR_Q8_0)
+        lull_q8_0_unpack(s->raw, n_blocks, swap, s->q, s->scales);
+    else
+        lull_q4_0_unpack(s->raw, n_blocks, swap, s->q, s->scales);
+    return LULL_OK;
+}
+
 static void dequantise(const stream *s, const lull_tensor *t, int32_t n)
 {
     const size_t n_groups = (size_t)n * (size_t)(t->cols / t->group), group = (size_t)t->group;
@@ -203,14 +247,15 @@ static lull_status load_matrix(stream *s, lull_matrix *m, const lull_tensor *t, 
     for (block = 0; block < m->n_blocks; block++) {
         const int32_t row = block * LULL_LANES, left = t->rows - row;
         const int32_t n = left < LULL_LANES ? left : LULL_LANES;
-        lull_status status = t->type == LULL_TENSOR_Q8 ? read_q8_block(s, t, row, n, what, error)
-                                                       : read_f32_block(s, t, row, n, what, error);
+        lull_status status = t->type == LULL_TENSOR_F32  ? read_f32_block(s, t, row, n, what, error)
+                             : t->type == LULL_TENSOR_Q8 ? read_q8_block(s, t, row, n, what, error)
+                                                         : read_gguf_block(s, t, row, n, what, error);
         if (status != LULL_OK) return status;
-        if (t->type == LULL_TENSOR_Q8 && m->precision == LULL_Q8) {
+        if (lull_loading_keeps(t, m->precision, m->group)) {
             lull_matrix_pack_quantised(m, block, s->q, s->scales, n);
             continue;
         }
-        if (t->type == LULL_TENSOR_Q8) dequantise(s, t, n);
+        if (t->group) dequantise(s, t, n);
         lull_matrix_pack_f32(m, block, s->rows, n);
     }
     return LULL_OK;
@@ -261,13 +306,13 @@ static lull_status load_weights(lull_model *m, lull_loading *job, lull_error *er
     return status;
 }
 
-/* Pair i of a head turns by position * 10000^(-2i / head_dim): in double, rounded once. */
-static void fill_rope(lull_model *m)
+/* Pair i of a head turns by position * base^(-2i / head_dim): in double, rounded once. */
+static void fill_rope(lull_model *m, double base)
 {
     const int32_t half = m->head_dim / 2;
     int32_t position, i;
     for (i = 0; i < half; i++) {
-        const double step = lull_pow(ROPE_BASE, -2.0 * i / m->head_dim);
+        const double step = lull_pow(base, -2.0 * i / m->head_dim);
         for (position = 0; position < m->config.seq_len; position++) {
             const size_t at = (size_t)position * (size_t)half + (size_t)i;
             m->rope_cos[at] = (float)lull_cos(position * step);
@@ -303,7 +348,7 @@ static lull_status build(lull_model **out, lull_loading *job, lull_error *error)
         destroy(m);
         return status;
     }
-    fill_rope(m);
+    fill_rope(m, job->layout.rope_base);
     *out = m;
     return LULL_OK;
 }
@@ -330,7 +375,7 @@ lull_status lull_model_load(lull_model **out, const char *path, const lull_load_
     return status;
 }
 
-/* The bytes of a checkpoint and of a tokenizer (NULL where the options say so). */
+/* The bytes of a checkpoint and of a tokenizer (NULL where the options say so, or there is none). */
 static lull_status load_readers(lull_model **out, lull_loading *job, lull_reader *tokenizer,
                                 lull_error *error)
 {
@@ -340,7 +385,11 @@ static lull_status load_readers(lull_model **out, lull_loading *job, lull_reader
                          "%s: has %" PRIu64 " bytes, the limit is %" PRIu64, job->reader.name,
                          job->reader.size, job->options.max_file_bytes);
     status = lull_loading_plan(job, error);
-    if (status == LULL_OK && tokenizer) status = lull_loading_tokenizer(job, tokenizer, error);
+    if (status != LULL_OK) return status;
+    if (!job->options.no_tokenizer && !tokenizer && !job->layout.vocabulary.present)
+        return lull_fail(error, LULL_EINVAL, 0, 0,
+                         "no tokenizer given; set no_tokenizer to load without one");
+    if (!job->options.no_tokenizer) status = lull_loading_tokenizer(job, tokenizer, error);
     return status == LULL_OK ? build(out, job, error) : status;
 }
 
@@ -359,13 +408,11 @@ lull_status lull_model_load_memory(lull_model **out, const void *checkpoint,
         return lull_fail(error, LULL_EINVAL, 0, 0, "no checkpoint given");
     status = lull_loading_begin(&job, options, error);
     if (status != LULL_OK) return status;
-    if (tokenizer == NULL && !job.options.no_tokenizer)
-        return lull_fail(error, LULL_EINVAL, 0, 0,
-                         "no tokenizer given; set no_tokenizer to load without one");
+    job.options.tokenizer_path = NULL; /* paths are for files */
     lull_fpenv_enter(&env);
     lull_reader_open_memory(&job.reader, checkpoint, checkpoint_bytes, "memory");
     lull_reader_open_memory(&tokens, tokenizer, tokenizer_bytes, "tokenizer in memory");
-    status = load_readers(out, &job, job.options.no_tokenizer ? NULL : &tokens, error);
+    status = load_readers(out, &job, tokenizer ? &tokens : NULL, error);
     lull_reader_close(&tokens);
     lull_loading_end(&job);
     lull_fpenv_leave(&env);

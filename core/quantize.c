@@ -1,13 +1,12 @@
-/* quantize.c - a float32 checkpoint rewritten as llama2.c version 2 (8 bits).
+/* quantize.c - a float checkpoint rewritten in another format: what can be checked before anything is
+ * written, and the life of the output.
  *
- * Rows stream from one file to the other; only the scales of one tensor are held, because the
- * format wants them after all of the tensor's weights.  The numbers are those that loading the
- * input as q8 would choose (group.h), so both files give the same logits. */
-#include "formats/formats.h"
+ * Rows stream from one file to the other.  The numbers are those that loading the input in the same
+ * precision and group would choose (group.h), so both files give the same logits. */
+#include "quantize.h"
+#include "formats/gguf.h"
 #include "fpenv.h"
 #include "group.h"
-#include "matrix.h"
-#include "writer.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,33 +14,20 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define LARGEST_DEFAULT_GROUP 64
-#define HEADER_BYTES          256
-#define MAGIC                 0x616b3432u
-
 void lull_quantize_options_init(lull_quantize_options *options)
 {
     memset(options, 0, sizeof *options);
 }
 
-typedef struct job {
-    lull_quantize_options options;
-    lull_reader reader;
-    lull_layout layout;
-    lull_writer writer;
-    int32_t group;
-    float *row;     /* (widest row) */
-    int8_t *q;      /* (widest row) */
-    float *scales;  /* of the largest tensor */
-    void *memory;   /* the block that holds these */
-    double squares; /* sum of (dequantised - original)^2 */
-    uint64_t weights;
-} job;
-
 /* ---- before anything is written */
 
 static lull_status check_options(const lull_quantize_options *o, lull_error *error)
 {
+    if (o->format != LULL_FILE_LLAMA2C && o->format != LULL_FILE_GGUF)
+        return lull_fail(error, LULL_EINVAL, 0, 0, "format is %d, expected 0..1", (int)o->format);
+    if (o->precision < LULL_AS_STORED || o->precision > LULL_F16)
+        return lull_fail(error, LULL_EINVAL, 0, 0, "precision is %d, expected 0..4",
+                         (int)o->precision);
     if (o->group < 0 || o->group > LULL_MAX_GROUP)
         return lull_fail(error, LULL_EINVAL, 0, 0, "group is %ld, expected 1..%d (or 0)",
                          (long)o->group, LULL_MAX_GROUP);
@@ -54,7 +40,7 @@ static lull_status check_options(const lull_quantize_options *o, lull_error *err
 
 /* The output must not exist (unless it may be replaced) and never be the input, by whatever name.
  */
-static lull_status check_output(const job *j, const char *output, lull_error *error)
+static lull_status check_output(const lull_quantize_job *j, const char *output, lull_error *error)
 {
     const char *tail = lull_path_tail(output);
     struct stat in, out;
@@ -62,8 +48,8 @@ static lull_status check_output(const job *j, const char *output, lull_error *er
         if (errno == ENOENT) return LULL_OK;
         return lull_fail(error, LULL_EIO, errno, 0, "%s: %s", tail, strerror(errno));
     }
-    if (fstat(j->reader.fd, &in) != 0)
-        return lull_fail(error, LULL_EIO, errno, 0, "%s: %s", lull_path_tail(j->reader.name),
+    if (fstat(j->in.reader.fd, &in) != 0)
+        return lull_fail(error, LULL_EIO, errno, 0, "%s: %s", lull_path_tail(j->in.reader.name),
                          strerror(errno));
     if (in.st_dev == out.st_dev && in.st_ino == out.st_ino)
         return lull_fail(error, LULL_ESTATE, 0, 0, "%s: is the input itself", tail);
@@ -75,87 +61,99 @@ static lull_status check_output(const job *j, const char *output, lull_error *er
     return LULL_OK;
 }
 
-static int divides(int32_t group, const lull_config *c)
+/* What has been rounded once is not rounded again. */
+static lull_status check_input(const lull_quantize_job *j, lull_error *error)
 {
-    return c->dim % group == 0 && c->hidden_dim % group == 0;
-}
-
-/* dim and hidden_dim are the lengths of all rows there are. */
-static lull_status choose_group(job *j, lull_error *error)
-{
-    const lull_config *c = &j->layout.config;
-    int32_t largest = LARGEST_DEFAULT_GROUP;
-    if (j->layout.stored != LULL_F32)
+    const lull_layout *l = &j->in.layout;
+    const char *tail = lull_path_tail(j->in.reader.name);
+    if (l->stored == LULL_F32 || l->stored == LULL_F16) return LULL_OK;
+    if (l->stored == LULL_MIXED)
         return lull_fail(error, LULL_EUNSUPPORTED, 0, 0,
-                         "%s: has 8 bits already (groups of %ld); quantise the float32 original",
-                         lull_path_tail(j->reader.name), (long)j->layout.group);
-    while (!divides(largest, c)) largest /= 2;
-    j->group = j->options.group ? j->options.group : largest;
-    if (divides(j->group, c)) return LULL_OK;
-    return lull_fail(error, LULL_EINVAL, 0, 0,
-                     "%s: group %ld divides not both dim %ld and hidden_dim %ld, as llama2.c "
-                     "version 2 demands; %ld does",
-                     lull_path_tail(j->reader.name), (long)j->group, (long)c->dim,
-                     (long)c->hidden_dim, (long)largest);
+                         "%s: has matrices of several types; quantise the float32 original", tail);
+    return lull_fail(error, LULL_EUNSUPPORTED, 0, 0,
+                     "%s: has %d bits already (groups of %ld); quantise the float32 original", tail,
+                     l->stored == LULL_Q8 ? 8 : 4, (long)l->group);
 }
 
-static lull_status reserve(job *j, lull_error *error)
+/* A GGUF file is complete with its tokenizer. */
+static lull_status read_tokenizer(lull_quantize_job *j, lull_error *error)
 {
-    const lull_config *c = &j->layout.config;
-    const uint64_t cols = (uint64_t)(c->dim > c->hidden_dim ? c->dim : c->hidden_dim);
-    const uint64_t table = (uint64_t)c->vocab_size * (uint64_t)c->dim;
-    const uint64_t ffn = (uint64_t)c->hidden_dim * (uint64_t)c->dim;
-    const uint64_t square = (uint64_t)c->dim * (uint64_t)c->dim;
-    uint64_t most = table > ffn ? table : ffn, bytes;
+    lull_error e;
+    lull_status status;
+    lull_error_clear(&e);
+    status = lull_loading_tokenizer(&j->in, NULL, &e);
+    if (status == LULL_EIO && e.sys == ENOENT && !j->options.tokenizer_path)
+        return lull_fail(error, status, e.sys, 0,
+                         "%s: no tokenizer in it or beside it, and GGUF holds one: give the path of "
+                         "its tokenizer",
+                         lull_path_tail(j->in.reader.name));
+    if (status != LULL_OK && error != NULL) *error = e;
+    return status;
+}
+
+static lull_status read_input(lull_quantize_job *j, lull_error *error)
+{
+    lull_status status = lull_loading_plan(&j->in, error);
+    if (status == LULL_OK) status = check_input(j, error);
+    if (status == LULL_OK)
+        status = j->options.format == LULL_FILE_GGUF ? lull_gguf_check(j, error)
+                                                     : lull_llama2c_check(j, error);
+    if (status != LULL_OK || j->options.format != LULL_FILE_GGUF) return status;
+    return read_tokenizer(j, error);
+}
+
+/* The largest tensor's weights, and the widest row. */
+static void largest(const lull_config *c, uint64_t *most, size_t *cols)
+{
+    const uint64_t dim = (uint64_t)c->dim, hidden = (uint64_t)c->hidden_dim;
+    *most = (uint64_t)c->vocab_size * dim;
+    if (hidden * dim > *most) *most = hidden * dim;
+    if (dim * dim > *most) *most = dim * dim;
+    *cols = (size_t)(dim > hidden ? dim : hidden);
+}
+
+/* llama2.c wants a tensor's scales after all of its weights, GGUF beside them. */
+static lull_status reserve(lull_quantize_job *j, lull_error *error)
+{
+    uint64_t scales = 0, bytes;
+    size_t cols, n;
     unsigned char *memory = NULL;
-    size_t n;
-    if (square > most) most = square;
-    bytes = (most / (uint64_t)j->group + cols) * sizeof(float) + cols; /* below 2^45 */
+    largest(&j->in.layout.config, &scales, &cols);
+    if (j->options.format == LULL_FILE_GGUF) scales = cols;
+    scales = j->group ? scales / (uint64_t)j->group : 0;
+    bytes = (scales + cols) * sizeof(float) + 3 * (uint64_t)cols; /* below 2^45 */
     if (lull_u64_to_size(bytes, &n)) memory = lull_memory_get(&j->options.allocator, n);
     if (!memory) return lull_memory_fail(error, "scales of a tensor", bytes);
     j->memory = memory;
     j->row = (float *)memory;
     j->scales = j->row + cols;
-    j->q = (int8_t *)(j->scales + most / (uint64_t)j->group);
+    j->raw = (unsigned char *)(j->scales + scales);
+    j->q = (int8_t *)(j->raw + 2 * cols);
     return LULL_OK;
 }
 
-/* ---- writing */
+/* ---- rows */
 
-static lull_status write_header(job *j, lull_error *error)
+lull_status lull_quantize_read(lull_quantize_job *j, const lull_tensor *t, int32_t row,
+                               const char *what, lull_error *error)
 {
-    static const unsigned char zeros[HEADER_BYTES] = {0};
-    const lull_config *c = &j->layout.config;
-    const int32_t numbers[8] = {2,          c->dim,        c->hidden_dim, c->n_layers,
-                                c->n_heads, c->n_kv_heads, c->vocab_size, c->seq_len};
-    const unsigned char shared = (unsigned char)c->shared_classifier;
-    lull_writer *w = &j->writer;
-    lull_status status = lull_writer_u32(w, MAGIC, error);
-    size_t i;
-    for (i = 0; i < sizeof numbers / sizeof numbers[0] && status == LULL_OK; i++)
-        status = lull_writer_u32(w, (uint32_t)numbers[i], error);
-    if (status == LULL_OK) status = lull_writer_bytes(w, &shared, 1, error);
-    if (status == LULL_OK) status = lull_writer_u32(w, (uint32_t)j->group, error);
+    const size_t cols = (size_t)t->cols, width = t->type == LULL_TENSOR_F16 ? 2 : 4;
+    const uint64_t at = t->offset + (uint64_t)row * cols * width;
+    lull_reader *r = &j->in.reader;
+    lull_status status = lull_reader_seek(r, at, what, error);
     if (status != LULL_OK) return status;
-    return lull_writer_bytes(w, zeros, HEADER_BYTES - (size_t)w->size, error);
+    if (t->type == LULL_TENSOR_F32) return lull_reader_f32(r, j->row, cols, what, error);
+    status = lull_reader_bytes(r, j->raw, 2 * cols, what, error);
+    if (status == LULL_OK) lull_f16_unpack(j->raw, cols, r->swap, j->row);
+    return status;
 }
 
-static lull_status copy_vector(job *j, const lull_tensor *t, const char *what, lull_error *error)
-{
-    lull_status status = lull_reader_seek(&j->reader, t->offset, what, error);
-    if (status == LULL_OK)
-        status = lull_reader_f32(&j->reader, j->row, (size_t)t->cols, what, error);
-    if (status != LULL_OK) return status;
-    return lull_writer_f32(&j->writer, j->row, (size_t)t->cols, error);
-}
-
-/* Quantise the row that was read, group after group. */
-static void quantise_row(job *j, int32_t cols, float *scales)
+void lull_quantize_row(lull_quantize_job *j, int32_t cols, float *scales)
 {
     const size_t group = (size_t)j->group;
     size_t begin, k;
     for (begin = 0; begin < (size_t)cols; begin += group) {
-        const lull_grid grid = lull_grid_choose(LULL_Q8, j->row + begin, group);
+        const lull_grid grid = lull_grid_choose(j->precision, j->row + begin, group);
         lull_grid_apply(&grid, j->row + begin, group, j->q + begin);
         *scales++ = grid.scale;
         for (k = begin; k < begin + group; k++) {
@@ -166,63 +164,37 @@ static void quantise_row(job *j, int32_t cols, float *scales)
     j->weights += (uint64_t)cols;
 }
 
-static lull_status write_matrix(job *j, const lull_tensor *t, const char *what, lull_error *error)
+/* ---- the whole */
+
+/* The input is read as for loading, whatever its size. */
+static lull_status begin(lull_quantize_job *j, lull_error *error)
 {
-    const size_t n_groups = (size_t)(t->cols / j->group), cols = (size_t)t->cols;
-    lull_status status = lull_reader_seek(&j->reader, t->offset, what, error);
-    int32_t row;
-    for (row = 0; row < t->rows && status == LULL_OK; row++) {
-        status = lull_reader_f32(&j->reader, j->row, cols, what, error);
-        if (status != LULL_OK) return status;
-        quantise_row(j, t->cols, j->scales + (size_t)row * n_groups);
-        status = lull_writer_bytes(&j->writer, j->q, cols, error);
-    }
-    if (status != LULL_OK) return status;
-    return lull_writer_f32(&j->writer, j->scales, (size_t)t->rows * n_groups, error);
+    lull_load_options o;
+    lull_load_options_init(&o);
+    o.precision = LULL_F32;
+    o.byte_order = j->options.input_byte_order;
+    o.tokenizer_path = j->options.tokenizer_path;
+    o.max_file_bytes = UINT64_MAX;
+    o.allocator = j->options.allocator;
+    return lull_loading_begin(&j->in, &o, error);
 }
 
-/* The sections in the order of the version 2 layout (formats/llama2c_ak42.c). */
-static lull_status write_tensors(job *j, lull_error *error)
-{
-    static const int kinds[] = {LULL_WQ, LULL_WK, LULL_WV, LULL_WO, LULL_W1, LULL_W2, LULL_W3};
-    const lull_layout *l = &j->layout;
-    const int32_t n = l->config.n_layers;
-    lull_status status = LULL_OK;
-    size_t k;
-    int32_t i;
-    for (i = 0; i < n && status == LULL_OK; i++)
-        status =
-            copy_vector(j, &l->layers[i * LULL_LAYER_TENSORS + LULL_RMS_ATT], "rms_att", error);
-    for (i = 0; i < n && status == LULL_OK; i++)
-        status =
-            copy_vector(j, &l->layers[i * LULL_LAYER_TENSORS + LULL_RMS_FFN], "rms_ffn", error);
-    if (status == LULL_OK) status = copy_vector(j, &l->rms_final, "rms_final", error);
-    if (status == LULL_OK) status = write_matrix(j, &l->embedding, "embedding", error);
-    for (k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        for (i = 0; i < n && status == LULL_OK; i++)
-            status = write_matrix(j, &l->layers[i * LULL_LAYER_TENSORS + kinds[k]], "layer weights",
-                                  error);
-    if (status == LULL_OK && !l->config.shared_classifier)
-        status = write_matrix(j, &l->classifier, "classifier", error);
-    return status;
-}
-
-static lull_status run(job *j, const char *input, const char *output, lull_error *error)
+static lull_status run(lull_quantize_job *j, const char *input, const char *output,
+                       lull_error *error)
 {
     lull_status status = check_options(&j->options, error);
-    if (status == LULL_OK) status = lull_reader_open(&j->reader, input, UINT64_MAX, error);
+    if (status == LULL_OK) status = begin(j, error);
+    if (status == LULL_OK) status = lull_reader_open(&j->in.reader, input, UINT64_MAX, error);
     if (status == LULL_OK) status = check_output(j, output, error);
-    if (status == LULL_OK)
-        status = lull_layout_read(&j->layout, &j->reader, j->options.input_byte_order,
-                                  &j->options.allocator, error);
-    if (status == LULL_OK) status = choose_group(j, error);
+    if (status == LULL_OK) status = read_input(j, error);
     if (status == LULL_OK) status = reserve(j, error);
     if (status == LULL_OK)
         status = lull_writer_open(&j->writer, output, j->options.byte_order, &j->options.allocator,
                                   error);
-    if (status == LULL_OK) status = write_header(j, error);
-    if (status == LULL_OK) status = write_tensors(j, error);
-    if (status == LULL_OK) status = lull_reader_check_unchanged(&j->reader, error);
+    if (status != LULL_OK) return status;
+    status = j->options.format == LULL_FILE_GGUF ? lull_gguf_write(j, error)
+                                                 : lull_llama2c_write(j, error);
+    if (status == LULL_OK) status = lull_reader_check_unchanged(&j->in.reader, error);
     return status;
 }
 
@@ -233,7 +205,7 @@ lull_status lull_quantize_file(const char *input, const char *output,
     lull_quantize_report done;
     lull_fpenv env;
     lull_status status;
-    job j;
+    lull_quantize_job j;
     lull_error_clear(error);
     if (report) memset(report, 0, sizeof *report);
     if (input == NULL || output == NULL)
@@ -241,10 +213,11 @@ lull_status lull_quantize_file(const char *input, const char *output,
     memset(&j, 0, sizeof j);
     if (options) j.options = *options;
     if (j.options.byte_order == LULL_ANY_ORDER) j.options.byte_order = LULL_LITTLE_ENDIAN;
+    j.precision = j.options.precision == LULL_AS_STORED ? LULL_Q8 : j.options.precision;
     lull_fpenv_enter(&env);
     status = run(&j, input, output, error);
     done.group = j.group;
-    done.input_bytes = j.reader.size;
+    done.input_bytes = j.in.reader.size;
     done.output_bytes = j.writer.size;
     done.rms_error = j.weights ? sqrt(j.squares / (double)j.weights) : 0;
     if (status == LULL_OK)
@@ -252,8 +225,7 @@ lull_status lull_quantize_file(const char *input, const char *output,
     else
         lull_writer_abandon(&j.writer);
     lull_memory_put(&j.options.allocator, j.memory);
-    lull_layout_free(&j.layout, &j.options.allocator);
-    lull_reader_close(&j.reader);
+    lull_loading_end(&j.in);
     lull_fpenv_leave(&env);
     if (status == LULL_OK && report) *report = done;
     return status;

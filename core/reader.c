@@ -219,7 +219,7 @@ static const signature signatures[] = {
      4, "an ELF program"},
     {"%PDF", 4, "a PDF document"},
     {"GGUF", 4, "a GGUF file"},
-    {"FUGG", 4, "a GGUF file"},
+    {"FUGG", 4, "a GGUF file with its magic number reversed"},
     {"lmgg", 4, "a GGML file, the forerunner of GGUF"},
     {"tjgg", 4, "a GGML file, the forerunner of GGUF"},
     {"\x80\x02", 2, "a Python pickle, as old PyTorch checkpoints are (export it first)"},

@@ -26,16 +26,26 @@ static int hex_digit(unsigned char c)
     return -1;
 }
 
-/* The byte that token id stands for, or -1: exactly <0xHH>, and no control token. */
-static int byte_of(const lull_tokenizer *t, int32_t id)
+int lull_tokenizer_byte(const unsigned char *s, size_t n)
 {
-    const unsigned char *s = t->text + t->start[id];
     int high, low;
-    if (id <= LAST_CONTROL || t->start[id + 1] - t->start[id] != 6) return -1;
-    if (s[0] != '<' || s[1] != '0' || s[2] != 'x' || s[5] != '>') return -1;
+    if (n != 6 || s[0] != '<' || s[1] != '0' || s[2] != 'x' || s[5] != '>') return -1;
     high = hex_digit(s[3]);
     low = hex_digit(s[4]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* The byte that token id stands for, or -1. */
+static int byte_of(const lull_tokenizer *t, int32_t id)
+{
+    if (t->kind ? t->kind[id] != LULL_TOKEN_BYTE : id <= LAST_CONTROL) return -1;
+    return lull_tokenizer_byte(t->text + t->start[id], t->start[id + 1] - t->start[id]);
+}
+
+/* May text be matched by token id? */
+static int is_matched(const lull_tokenizer *t, int32_t id)
+{
+    return t->kind ? t->kind[id] == LULL_TOKEN_TEXT : id > LAST_CONTROL;
 }
 
 /* FNV-1a, 32 bits: texts are short. */
@@ -103,9 +113,11 @@ lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error)
     memset(t->table, 0xff, fits); /* -1 */
     t->table_mask = (uint32_t)(places - 1);
 
-    t->unknown = n > 0 ? 0 : -1;
-    t->bos = n > 1 ? 1 : -1;
-    t->eos = n > 2 ? 2 : -1;
+    if (t->kind == NULL) {
+        t->unknown = n > 0 ? 0 : -1;
+        t->bos = n > 1 ? 1 : -1;
+        t->eos = n > 2 ? 2 : -1;
+    }
     t->max_token_bytes = 0;
     t->n_byte_tokens = 0;
     for (b = 0; b < 256; b++) {
@@ -117,15 +129,15 @@ lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error)
         b = byte_of(t, id);
         if (bytes > (uint32_t)t->max_token_bytes) t->max_token_bytes = (int32_t)bytes;
         if (b < 0) {
-            if (id > LAST_CONTROL && bytes > 0) enter_text(t, id);
+            if (is_matched(t, id) && bytes > 0) enter_text(t, id);
         } else if (t->byte_token[b] < 0) {
             t->byte_token[b] = id;
             t->n_byte_tokens++;
         }
     }
-    t->prefix = find_text(t, (const unsigned char *)" ", 1);
-    t->bytes =
-        sizeof *t + t->start[n] + (n + 1) * sizeof *t->start + n * sizeof *t->score + table_bytes;
+    t->prefix = t->no_prefix ? -1 : find_text(t, (const unsigned char *)" ", 1);
+    t->bytes = sizeof *t + t->start[n] + (n + 1) * sizeof *t->start + n * sizeof *t->score +
+               (t->kind ? n : 0) + table_bytes;
     return LULL_OK;
 }
 
@@ -135,6 +147,7 @@ void lull_tokenizer_free(lull_tokenizer *t)
     lull_memory_put(&t->allocator, t->text);
     lull_memory_put(&t->allocator, t->start);
     lull_memory_put(&t->allocator, t->score);
+    lull_memory_put(&t->allocator, t->kind);
     lull_memory_put(&t->allocator, t->table);
     lull_memory_put(&t->allocator, t);
 }
@@ -379,6 +392,7 @@ const char *lull_piece(const lull_model *model, int32_t id, size_t *bytes)
     if (t == NULL || id < 0 || id >= t->vocab_size) return NULL;
     piece = t->text + t->start[id];
     if (id == t->bos || id == t->eos) return (const char *)piece;
+    if (t->kind && t->kind[id] == LULL_TOKEN_CONTROL) return (const char *)piece;
     byte = byte_of(t, id);
     *bytes = byte >= 0 ? 1 : t->start[id + 1] - t->start[id];
     return (const char *)(byte >= 0 ? t->byte_text + byte : piece);
@@ -389,7 +403,7 @@ static const char *piece_at(const lull_model *model, const int32_t *ids, size_t 
 {
     const lull_tokenizer *t = model->tokenizer;
     const char *piece = lull_piece(model, ids[i], bytes);
-    const int after_bos = i > 0 && ids[i - 1] == t->bos;
+    const int after_bos = i > 0 && ids[i - 1] == t->bos && !t->no_prefix;
     if (after_bos && *bytes > 0 && piece[0] == ' ' && byte_of(t, ids[i]) < 0) {
         piece++;
         --*bytes;

@@ -5,6 +5,13 @@
 #include "memory.h"
 #include "reader.h"
 
+typedef enum lull_token_kind {
+    LULL_TOKEN_TEXT,
+    LULL_TOKEN_BYTE,    /* its text is <0xHH> */
+    LULL_TOKEN_CONTROL, /* never matched by text, gives no bytes */
+    LULL_TOKEN_OTHER    /* never matched by text */
+} lull_token_kind;
+
 typedef struct lull_tokenizer {
     lull_allocator allocator;
     int32_t vocab_size;
@@ -12,10 +19,13 @@ typedef struct lull_tokenizer {
     int32_t n_byte_tokens;
     int32_t bos, eos, unknown; /* 1, 2, 0 in llama2.c files; -1 where the vocabulary ends before */
     int32_t prefix;            /* the token " ", or -1: put before the text after BOS */
+    int no_prefix;             /* 1: nothing is put there, and nothing dropped there */
     int32_t byte_token[256];   /* id of <0xHH>, or -1 */
     unsigned char *text;       /* all token texts, one after the other */
     uint32_t *start;           /* (vocab_size + 1): text of id is start[id] .. start[id + 1] */
     float *score;              /* (vocab_size) */
+    unsigned char *kind;       /* (vocab_size) of lull_token_kind; NULL = by llama2.c's rule: ids 0 to 2
+                                * are never matched, <0xHH> are bytes */
     int32_t *table;            /* open-addressing hash of the texts that may be matched -> id */
     uint32_t table_mask;
     uint32_t joins[2048];         /* bit a << 8 | b: some such text has byte a before byte b */
@@ -29,7 +39,18 @@ lull_status lull_tokenizer_load(lull_tokenizer **out, lull_reader *r, int32_t vo
                                 const lull_allocator *allocator, lull_error *error);
 void lull_tokenizer_free(lull_tokenizer *t);
 
-/* Build the hash table and the special ids from text, start and score.  ENOMEM. (tokenizer.c) */
+/* Read the tokenizer that a GGUF file holds; it must have vocab_size tokens.  EFORMAT names the token,
+ * EUNSUPPORTED the kind of vocabulary. (formats/gguf_tokenizer.c) */
+struct lull_vocabulary;
+lull_status lull_gguf_tokenizer_load(lull_tokenizer **out, lull_reader *r,
+                                     const struct lull_vocabulary *vocabulary, int32_t vocab_size,
+                                     const lull_allocator *allocator, lull_error *error);
+
+/* Does this text have the form <0xHH>?  The byte, or -1. */
+int lull_tokenizer_byte(const unsigned char *text, size_t n);
+
+/* Build the hash table from text, start, score and kind, and, where kind is NULL, the special ids.
+ * ENOMEM. (tokenizer.c) */
 lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error);
 
 #endif

@@ -111,6 +111,26 @@ lull_status lull_writer_u32(lull_writer *w, uint32_t v, lull_error *error)
     return lull_writer_bytes(w, &v, sizeof v, error);
 }
 
+lull_status lull_writer_u64(lull_writer *w, uint64_t v, lull_error *error)
+{
+    if (w->swap)
+        v = (uint64_t)lull_swap32((uint32_t)v) << 32 | lull_swap32((uint32_t)(v >> 32));
+    return lull_writer_bytes(w, &v, sizeof v, error);
+}
+
+lull_status lull_writer_pad(lull_writer *w, size_t multiple, lull_error *error)
+{
+    static const unsigned char zeros[64] = {0};
+    size_t left = (size_t)(w->size % multiple);
+    lull_status status = LULL_OK;
+    for (left = left ? multiple - left : 0; left > 0 && status == LULL_OK;) {
+        const size_t n = left < sizeof zeros ? left : sizeof zeros;
+        status = lull_writer_bytes(w, zeros, n, error);
+        left -= n;
+    }
+    return status;
+}
+
 lull_status lull_writer_f32(lull_writer *w, const float *v, size_t n, lull_error *error)
 {
     lull_status status = LULL_OK;

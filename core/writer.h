@@ -22,7 +22,11 @@ lull_status lull_writer_open(lull_writer *w, const char *path, lull_byte_order o
 
 lull_status lull_writer_bytes(lull_writer *w, const void *bytes, size_t n, lull_error *error);
 lull_status lull_writer_u32(lull_writer *w, uint32_t v, lull_error *error);
+lull_status lull_writer_u64(lull_writer *w, uint64_t v, lull_error *error);
 lull_status lull_writer_f32(lull_writer *w, const float *v, size_t n, lull_error *error);
+
+/* Zeros until size is a multiple. */
+lull_status lull_writer_pad(lull_writer *w, size_t multiple, lull_error *error);
 
 /* Flush, sync, close and rename over the name.  The writer is closed either way. */
 lull_status lull_writer_commit(lull_writer *w, lull_error *error);

@@ -11,6 +11,27 @@
 #define SMALLEST_HEADER 28 /* bytes: seven int32 */
 #define HEAD_BYTES      64 /* looked at to name a file that is no checkpoint */
 
+/* ---- tensors */
+
+lull_precision lull_tensor_precision(lull_tensor_type type)
+{
+    switch (type) {
+    case LULL_TENSOR_Q8:
+    case LULL_TENSOR_Q8_0: return LULL_Q8;
+    case LULL_TENSOR_Q4_0: return LULL_Q4;
+    default: return LULL_F32;
+    }
+}
+
+void lull_layer_shape(const lull_config *c, int kind, int32_t *rows, int32_t *cols)
+{
+    *rows = *cols = c->dim;
+    if (kind == LULL_RMS_ATT || kind == LULL_RMS_FFN) *rows = 1;
+    if (kind == LULL_WK || kind == LULL_WV) *rows = c->dim / c->n_heads * c->n_kv_heads;
+    if (kind == LULL_W1 || kind == LULL_W3) *rows = c->hidden_dim;
+    if (kind == LULL_W2) *cols = c->hidden_dim;
+}
+
 /* ---- sections */
 
 static lull_status take(lull_walk *w, const char *what, uint64_t bytes, lull_error *error)
@@ -65,15 +86,11 @@ lull_status lull_walk_layers(lull_walk *w, lull_layout *layout, int kind, lull_e
 {
     static const char *const names[LULL_LAYER_TENSORS] = {"rms_att", "wq", "wk", "wv", "wo",
                                                           "rms_ffn", "w1", "w2", "w3"};
-    const lull_config *c = &layout->config;
-    int32_t rows = c->dim, cols = c->dim;
-    int vector = kind == LULL_RMS_ATT || kind == LULL_RMS_FFN;
-    if (vector) rows = 1;
-    if (kind == LULL_WK || kind == LULL_WV) rows = c->dim / c->n_heads * c->n_kv_heads;
-    if (kind == LULL_W1 || kind == LULL_W3) rows = c->hidden_dim;
-    if (kind == LULL_W2) cols = c->hidden_dim;
-    return place(w, names[kind], layout->layers + kind, LULL_LAYER_TENSORS, c->n_layers, rows, cols,
-                 vector ? 0 : w->group, error);
+    const int vector = kind == LULL_RMS_ATT || kind == LULL_RMS_FFN;
+    int32_t rows, cols;
+    lull_layer_shape(&layout->config, kind, &rows, &cols);
+    return place(w, names[kind], layout->layers + kind, LULL_LAYER_TENSORS, layout->config.n_layers,
+                 rows, cols, vector ? 0 : w->group, error);
 }
 
 lull_status lull_walk_skip(lull_walk *w, const char *what, uint64_t bytes, lull_error *error)
@@ -116,6 +133,7 @@ static lull_status try_order(lull_layout *layout, lull_reader *r, lull_byte_orde
     lull_status status;
     memset(layout, 0, sizeof *layout);
     layout->byte_order = order;
+    layout->rope_base = LULL_ROPE_BASE;
     r->swap = order != LULL_HOST_ORDER;
     status = lull_reader_seek(r, 0, "header", error);
     if (status == LULL_OK) status = read(layout, r, reading, allocator, error);
@@ -145,11 +163,18 @@ static lull_status read_one(lull_layout *layout, lull_reader *r, lull_byte_order
     lull_status status;
     lull_error_clear(&e);
     status = try_order(layout, r, order, read, allocator, &e);
-    if (status == LULL_EFORMAT)
+    if (status == LULL_EFORMAT || status == LULL_EUNSUPPORTED)
         return lull_fail(error, status, e.sys, e.offset, "%s: %s", lull_path_tail(r->name),
                          e.message);
     if (status != LULL_OK && error != NULL) *error = e;
     return status;
+}
+
+/* The byte order of a GGUF file is that in which its version, at 4, is a small number. */
+static lull_byte_order gguf_order(const unsigned char *head, size_t n)
+{
+    if (n < 8 || head[4] != 0 || head[5] != 0) return LULL_LITTLE_ENDIAN;
+    return head[6] != 0 || head[7] != 0 ? LULL_BIG_ENDIAN : LULL_LITTLE_ENDIAN;
 }
 
 lull_status lull_layout_read(lull_layout *layout, lull_reader *r, lull_byte_order wanted,
@@ -169,8 +194,9 @@ lull_status lull_layout_read(lull_layout *layout, lull_reader *r, lull_byte_orde
         return read_one(layout, r, LULL_LITTLE_ENDIAN, lull_llama2c_ak42_layout, allocator, error);
     if (n >= 4 && memcmp(head, "ak42", 4) == 0 && wanted != LULL_LITTLE_ENDIAN)
         return read_one(layout, r, LULL_BIG_ENDIAN, lull_llama2c_ak42_layout, allocator, error);
-    if (n >= 4 && (memcmp(head, "GGUF", 4) == 0 || memcmp(head, "FUGG", 4) == 0))
-        return lull_fail(error, LULL_EUNSUPPORTED, 0, 0, "%s: GGUF files are not read yet", tail);
+    if (n >= 4 && memcmp(head, "GGUF", 4) == 0)
+        return read_one(layout, r, wanted == LULL_ANY_ORDER ? gguf_order(head, n) : wanted,
+                        lull_gguf_layout, allocator, error);
     looks_like = lull_reader_looks_like(head, n);
     if (n < SMALLEST_HEADER && !looks_like)
         return lull_fail(error, LULL_EFORMAT, 0, 0,

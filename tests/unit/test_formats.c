@@ -366,7 +366,8 @@ static void strangers_are_named(void **state)
         {"\x89PNG\r\n\x1a\n", LULL_EFORMAT, "looks like a PNG image"},
         {"{\"config\": 1}", LULL_EFORMAT, "looks like a JSON file"},
         {"Once upon a time there was a little girl named Lily", LULL_EFORMAT, "a text file"},
-        {"GGUF\3", LULL_EUNSUPPORTED, "GGUF files are not read yet"},
+        {"GGUF\3", LULL_EFORMAT, "the header needs 24 bytes at offset 0, file ends at 5"},
+        {"FUGG\3", LULL_EFORMAT, "a GGUF file with its magic number reversed"},
         {"24k", LULL_EFORMAT, "looks like a text file"},
         {"ak42", LULL_EFORMAT, "the header needs 256 bytes at offset 0, file ends at 4"},
     };
