@@ -30,7 +30,8 @@ local lull = {
   load = core.load,
   --- inspect(path, options) -> what a file is and would need, without loading its weights
   inspect = core.inspect,
-  --- quantize(input, output, {group =, byte_order =, overwrite =}) -> report
+  --- quantize(input, output, {format =, to =, tokenizer =, group =, byte_order =, overwrite =})
+  -- -> report
   quantize = core.quantize,
   --- cpus() -> {{name =, available =}, ...}: the kernels of this build, the best last
   cpus = core.cpus,

@@ -47,8 +47,10 @@ local function as_json(path, info, trouble)
 end
 
 local function weights_text(precision, group)
-  if precision == "f32" then
-    return "f32"
+  if precision == "mixed" then
+    return "of several types"
+  elseif group == 0 then
+    return precision
   end
   return precision .. ", a scale for every " .. console.thousands(group) .. " weights"
 end
@@ -85,7 +87,10 @@ local function warnings(info, trouble)
       warn("no BOS token: a story needs a prompt, and ends only by length")
     end
   end
-  if info.stored == "f32" and info.precision ~= "f32" then
+  if info.stored == "mixed" and info.precision ~= "f32" then
+    warn("matrices of several types become " .. info.precision
+      .. " while loading; --precision f32 keeps their values")
+  elseif (info.stored == "f32" or info.stored == "f16") and info.precision ~= "f32" then
     warn("quantised to " .. info.precision
       .. " while loading; --precision f32 keeps the floats")
   end

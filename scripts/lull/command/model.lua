@@ -12,7 +12,7 @@ local SHIPPED = "lullaby"
 model.folders = {}
 
 local NEXT_STEPS = {
-  EFORMAT = "lull reads llama2.c checkpoints: versions 0, 1 and 2, in either byte order.",
+  EFORMAT = "lull reads llama2.c checkpoints (versions 0, 1, 2) and GGUF, in either byte order.",
   ENOMEM = "'lull inspect MODEL' shows the memory each --precision needs.",
   EIO = "Without MODEL, or as 'lullaby', lull takes the model that comes with it.",
 }
@@ -68,7 +68,7 @@ function model.load_options(parser, without_precision)
     parser:option("--group", "Weights per scale, if quantised here (default 64).")
       :argname("N"):convert(console.integer("--group", 1, 65536))
   end
-  parser:option("--tokenizer", "Default: tokenizer.bin beside the model.")
+  parser:option("--tokenizer", "Default: in the model (GGUF), or tokenizer.bin beside it.")
     :argname "FILE"
   parser:option("--byte-order", "Overrides what the file looks like.")
     :choices {"little", "big"}
