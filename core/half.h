@@ -28,12 +28,13 @@ static inline uint16_t lull_float_f16(float f)
     const uint32_t sign = u >> 16 & 0x8000u, size = u & 0x7fffffffu;
     if (size > 0x7f800000u) return (uint16_t)(sign | 0x7e00u);
     if (size >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* 65520 and more */
-    if (size >= 0x38800000u) /* 2^-14: a normal number */
+    if (size >= 0x38800000u)                                    /* 2^-14: a normal number */
         return (uint16_t)(sign | (size - 0x38000000u + 0xfffu + (size >> 13 & 1u)) >> 13);
     if (size < 0x33000000u) return (uint16_t)sign; /* below 2^-25: 0 */
     {
-        const uint32_t mantissa = (size & 0x7fffffu) | 0x800000u; /* in units of 2^(exponent - 150) */
-        const uint32_t shift = 126u - (size >> 23);               /* to units of 2^-24: 14..24 */
+        const uint32_t mantissa =
+            (size & 0x7fffffu) | 0x800000u;         /* in units of 2^(exponent - 150) */
+        const uint32_t shift = 126u - (size >> 23); /* to units of 2^-24: 14..24 */
         const uint32_t half = (uint32_t)1 << (shift - 1), rest = mantissa & (2 * half - 1);
         const uint32_t q = mantissa >> shift;
         return (uint16_t)(sign | (q + (rest > half || (rest == half && (q & 1u)))));

@@ -140,7 +140,8 @@ static void describe(lull_loading *job)
     info->file_bytes = job->reader.size;
     for (i = LULL_F32; i <= LULL_Q4; i++) {
         const lull_precision p = (lull_precision)i;
-        info->needs_bytes[i] = weight_bytes(layout, p, p == layout->stored ? layout->group : own_group);
+        info->needs_bytes[i] =
+            weight_bytes(layout, p, p == layout->stored ? layout->group : own_group);
     }
     info->weight_bytes = info->needs_bytes[info->precision];
     info->needs_bytes[LULL_AS_STORED] = info->weight_bytes;
@@ -201,8 +202,8 @@ lull_status lull_loading_tokenizer(lull_loading *job, lull_reader *r, lull_error
         const int32_t n = job->layout.config.vocab_size;
         const lull_tokenizer *t;
         if (inside)
-            status = lull_gguf_tokenizer_load(&job->tokenizer, &job->reader, &job->layout.vocabulary,
-                                              n, &o->allocator, error);
+            status = lull_gguf_tokenizer_load(&job->tokenizer, &job->reader,
+                                              &job->layout.vocabulary, n, &o->allocator, error);
         else
             status = lull_tokenizer_load(&job->tokenizer, r, n, &o->allocator, error);
         if (status != LULL_OK) return status;

@@ -154,9 +154,9 @@ static void survey(const lull_layout *layout, int32_t *group, size_t *raw)
     *group = 0;
     *raw = 0;
     for (i = 0; i < n + 2; i++) {
-        const lull_tensor *t = i < n        ? &layout->layers[i]
+        const lull_tensor *t = i < n    ? &layout->layers[i]
                                : i == n ? &layout->embedding
-                                            : &layout->classifier;
+                                        : &layout->classifier;
         if (t->group && (*group == 0 || t->group < *group)) *group = t->group;
         if (t->type >= LULL_TENSOR_F16) *raw = 2;
     }
@@ -247,9 +247,10 @@ static lull_status load_matrix(stream *s, lull_matrix *m, const lull_tensor *t, 
     for (block = 0; block < m->n_blocks; block++) {
         const int32_t row = block * LULL_LANES, left = t->rows - row;
         const int32_t n = left < LULL_LANES ? left : LULL_LANES;
-        lull_status status = t->type == LULL_TENSOR_F32  ? read_f32_block(s, t, row, n, what, error)
-                             : t->type == LULL_TENSOR_Q8 ? read_q8_block(s, t, row, n, what, error)
-                                                         : read_gguf_block(s, t, row, n, what, error);
+        lull_status status = t->type == LULL_TENSOR_F32 ? read_f32_block(s, t, row, n, what, error)
+                             : t->type == LULL_TENSOR_Q8
+                                 ? read_q8_block(s, t, row, n, what, error)
+                                 : read_gguf_block(s, t, row, n, what, error);
         if (status != LULL_OK) return status;
         if (lull_loading_keeps(t, m->precision, m->group)) {
             lull_matrix_pack_quantised(m, block, s->q, s->scales, n);

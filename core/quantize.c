@@ -83,10 +83,11 @@ static lull_status read_tokenizer(lull_quantize_job *j, lull_error *error)
     lull_error_clear(&e);
     status = lull_loading_tokenizer(&j->in, NULL, &e);
     if (status == LULL_EIO && e.sys == ENOENT && !j->options.tokenizer_path)
-        return lull_fail(error, status, e.sys, 0,
-                         "%s: no tokenizer in it or beside it, and GGUF holds one: give the path of "
-                         "its tokenizer",
-                         lull_path_tail(j->in.reader.name));
+        return lull_fail(
+            error, status, e.sys, 0,
+            "%s: no tokenizer in it or beside it, and GGUF holds one: give the path of "
+            "its tokenizer",
+            lull_path_tail(j->in.reader.name));
     if (status != LULL_OK && error != NULL) *error = e;
     return status;
 }

@@ -24,9 +24,9 @@ typedef struct lull_tokenizer {
     unsigned char *text;       /* all token texts, one after the other */
     uint32_t *start;           /* (vocab_size + 1): text of id is start[id] .. start[id + 1] */
     float *score;              /* (vocab_size) */
-    unsigned char *kind;       /* (vocab_size) of lull_token_kind; NULL = by llama2.c's rule: ids 0 to 2
+    unsigned char *kind; /* (vocab_size) of lull_token_kind; NULL = by llama2.c's rule: ids 0 to 2
                                 * are never matched, <0xHH> are bytes */
-    int32_t *table;            /* open-addressing hash of the texts that may be matched -> id */
+    int32_t *table;      /* open-addressing hash of the texts that may be matched -> id */
     uint32_t table_mask;
     uint32_t joins[2048];         /* bit a << 8 | b: some such text has byte a before byte b */
     unsigned char byte_text[256]; /* 0, 1, ... 255: what byte tokens are as text */

@@ -113,8 +113,7 @@ lull_status lull_writer_u32(lull_writer *w, uint32_t v, lull_error *error)
 
 lull_status lull_writer_u64(lull_writer *w, uint64_t v, lull_error *error)
 {
-    if (w->swap)
-        v = (uint64_t)lull_swap32((uint32_t)v) << 32 | lull_swap32((uint32_t)(v >> 32));
+    if (w->swap) v = (uint64_t)lull_swap32((uint32_t)v) << 32 | lull_swap32((uint32_t)(v >> 32));
     return lull_writer_bytes(w, &v, sizeof v, error);
 }
 

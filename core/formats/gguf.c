@@ -17,15 +17,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define HEADER_BYTES     24
-#define SHORTEST_TENSOR  33 /* bytes: a name of one letter, one dimension */
-#define LONGEST_NAME     64 /* by the specification */
+#define HEADER_BYTES      24
+#define SHORTEST_TENSOR   33 /* bytes: a name of one letter, one dimension */
+#define LONGEST_NAME      64 /* by the specification */
 #define LARGEST_ALIGNMENT 65536
-#define LARGEST_BASE     1e10f
+#define LARGEST_BASE      1e10f
 
 const char *const lull_gguf_layer_names[LULL_LAYER_TENSORS] = {
-    "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_down",
-    "ffn_up"};
+    "attn_norm", "attn_q",   "attn_k",   "attn_v", "attn_output",
+    "ffn_norm",  "ffn_gate", "ffn_down", "ffn_up"};
 
 /* Reading one file. */
 typedef struct gguf {
@@ -143,24 +143,25 @@ static lull_status check_kind(const gguf *g, lull_error *error)
                          (unsigned long)v[LULL_KEY_EXPERTS].u);
     if (v[LULL_KEY_ROPE_SCALING].given && strcmp(v[LULL_KEY_ROPE_SCALING].text, "none") != 0)
         return lull_fail(error, LULL_EUNSUPPORTED, 0, 0,
-                         "%s: llama.rope.scaling.type is \"%s\", only \"none\" is computed", reading,
-                         v[LULL_KEY_ROPE_SCALING].text);
+                         "%s: llama.rope.scaling.type is \"%s\", only \"none\" is computed",
+                         reading, v[LULL_KEY_ROPE_SCALING].text);
     return LULL_OK;
 }
 
 /* Sizes that lull derives from others must be what it derives. */
 static lull_status check_head_sizes(const gguf *g, lull_error *error)
 {
-    static const int keys[] = {LULL_KEY_KEY_LENGTH, LULL_KEY_VALUE_LENGTH, LULL_KEY_ROPE_DIMENSIONS};
+    static const int keys[] = {LULL_KEY_KEY_LENGTH, LULL_KEY_VALUE_LENGTH,
+                               LULL_KEY_ROPE_DIMENSIONS};
     const lull_config *c = &g->layout->config;
     size_t i;
     for (i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const lull_gguf_value *v = &g->meta.values[keys[i]];
         if (v->given && v->u != (uint32_t)(c->dim / c->n_heads))
-            return lull_fail(error, v->u == 0 || v->u > INT32_MAX ? LULL_EFORMAT : LULL_EUNSUPPORTED,
-                             0, g->cursor.offset, "%s: %s is %lu, expected the head size %ld",
-                             g->cursor.reading, key_name(keys[i]), (unsigned long)v->u,
-                             (long)(c->dim / c->n_heads));
+            return lull_fail(
+                error, v->u == 0 || v->u > INT32_MAX ? LULL_EFORMAT : LULL_EUNSUPPORTED, 0,
+                g->cursor.offset, "%s: %s is %lu, expected the head size %ld", g->cursor.reading,
+                key_name(keys[i]), (unsigned long)v->u, (long)(c->dim / c->n_heads));
     }
     return LULL_OK;
 }
@@ -182,7 +183,8 @@ static lull_status read_config(const gguf *g, lull_error *error)
     if (v[LULL_KEY_VOCABULARY].given || !v[LULL_KEY_TOKENS].given)
         status = take_count(g, LULL_KEY_VOCABULARY, &c->vocab_size, error);
     else
-        c->vocab_size = v[LULL_KEY_TOKENS].n > INT32_MAX ? INT32_MAX : (int32_t)v[LULL_KEY_TOKENS].n;
+        c->vocab_size =
+            v[LULL_KEY_TOKENS].n > INT32_MAX ? INT32_MAX : (int32_t)v[LULL_KEY_TOKENS].n;
     c->shared_classifier = 1; /* until output.weight is seen */
     if (status == LULL_OK) status = lull_config_check(c, g->cursor.reading, error);
     return status == LULL_OK ? check_head_sizes(g, error) : status;
@@ -277,8 +279,9 @@ static lull_status take_dimensions(gguf *g, entry *e, lull_error *error)
     lull_status status = lull_gguf_u32(c, &n, e->name, error);
     if (status != LULL_OK) return status;
     if (n < 1 || n > 4)
-        return lull_fail(error, LULL_EFORMAT, 0, at, "%s: tensor %s has %lu dimensions, expected 1..4",
-                         c->reading, e->name, (unsigned long)n);
+        return lull_fail(error, LULL_EFORMAT, 0, at,
+                         "%s: tensor %s has %lu dimensions, expected 1..4", c->reading, e->name,
+                         (unsigned long)n);
     e->cols = e->rows = 1;
     for (i = 0; i < n; i++) {
         uint64_t size = 0, product;
@@ -301,10 +304,10 @@ static lull_status take_dimensions(gguf *g, entry *e, lull_error *error)
 static const char *type_name(uint32_t type)
 {
     static const char *const names[] = {
-        "F32",     "F16",    "Q4_0",   "Q4_1",    NULL,     NULL,    "Q5_0",    "Q5_1",
-        "Q8_0",    "Q8_1",   "Q2_K",   "Q3_K",    "Q4_K",   "Q5_K",  "Q6_K",    "Q8_K",
-        "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S",  "IQ4_NL", "IQ3_S", "IQ2_S",   "IQ4_XS",
-        "I8",      "I16",    "I32",    "I64",     "F64",    "IQ1_M", "BF16"};
+        "F32",     "F16",    "Q4_0",    "Q4_1",  NULL,     NULL,    "Q5_0",  "Q5_1",
+        "Q8_0",    "Q8_1",   "Q2_K",    "Q3_K",  "Q4_K",   "Q5_K",  "Q6_K",  "Q8_K",
+        "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS",
+        "I8",      "I16",    "I32",     "I64",   "F64",    "IQ1_M", "BF16"};
     return type < sizeof names / sizeof names[0] ? names[type] : NULL;
 }
 
@@ -371,8 +374,8 @@ static lull_status take_offset(gguf *g, entry *e, lull_error *error)
     if (status != LULL_OK) return status;
     if (e->offset != g->used)
         return lull_fail(error, LULL_EFORMAT, 0, c->offset - 8,
-                         "%s: data of tensor %s begin at %" PRIu64
-                         ", expected %" PRIu64 ", where those before end",
+                         "%s: data of tensor %s begin at %" PRIu64 ", expected %" PRIu64
+                         ", where those before end",
                          c->reading, e->name, e->offset, g->used);
     if (e->bytes > c->reader->size || g->used > c->reader->size - e->bytes)
         return lull_fail(error, LULL_EFORMAT, 0, c->offset,
@@ -492,7 +495,8 @@ static lull_tensor *tensor_at(lull_layout *l, size_t i, char name[LONGEST_NAME +
 {
     const size_t n = (size_t)l->config.n_layers * LULL_LAYER_TENSORS;
     if (i < n) {
-        snprintf(name, LONGEST_NAME + 1, "blk.%lu.%s.weight", (unsigned long)(i / LULL_LAYER_TENSORS),
+        snprintf(name, LONGEST_NAME + 1, "blk.%lu.%s.weight",
+                 (unsigned long)(i / LULL_LAYER_TENSORS),
                  lull_gguf_layer_names[i % LULL_LAYER_TENSORS]);
         return &l->layers[i];
     }

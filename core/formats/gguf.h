@@ -134,8 +134,10 @@ lull_status lull_gguf_meta_read(lull_gguf_meta *meta, lull_gguf_cursor *c, uint6
 #define LULL_Q4_0_BYTES 18
 
 void lull_f16_unpack(const unsigned char *raw, size_t n, int swap, float *out);
-void lull_q8_0_unpack(const unsigned char *raw, size_t n_blocks, int swap, int8_t *q, float *scales);
-void lull_q4_0_unpack(const unsigned char *raw, size_t n_blocks, int swap, int8_t *q, float *scales);
+void lull_q8_0_unpack(const unsigned char *raw, size_t n_blocks, int swap, int8_t *q,
+                      float *scales);
+void lull_q4_0_unpack(const unsigned char *raw, size_t n_blocks, int swap, int8_t *q,
+                      float *scales);
 
 void lull_f16_pack(const float *in, size_t n, int swap, unsigned char *raw);
 void lull_q8_0_pack(const int8_t *q, const float *scales, size_t n_blocks, int swap,

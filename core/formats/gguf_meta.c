@@ -122,8 +122,9 @@ lull_status lull_gguf_u64(lull_gguf_cursor *c, uint64_t *out, const char *what, 
 {
     uint64_t v = 0;
     lull_status status = lull_gguf_take(c, &v, sizeof v, what, error);
-    *out = c->reader->swap ? (uint64_t)lull_swap32((uint32_t)v) << 32 | lull_swap32((uint32_t)(v >> 32))
-                           : v;
+    *out = c->reader->swap
+               ? (uint64_t)lull_swap32((uint32_t)v) << 32 | lull_swap32((uint32_t)(v >> 32))
+               : v;
     return status;
 }
 
@@ -162,7 +163,8 @@ static lull_status take_key(lull_gguf_cursor *c, char *key, size_t room, lull_er
         status = lull_gguf_take(c, &letter, 1, "key", error);
         if (status == LULL_OK && (letter < 0x21 || letter > 0x7e))
             return lull_fail(error, LULL_EFORMAT, 0, c->offset - 1,
-                             "%s: the key at offset %" PRIu64 " has byte 0x%02x, expected printable "
+                             "%s: the key at offset %" PRIu64
+                             " has byte 0x%02x, expected printable "
                              "ASCII",
                              c->reading, at, (unsigned)(unsigned char)letter);
         if (i < room - 1) key[i] = letter;
@@ -177,9 +179,8 @@ static lull_status check_type(const lull_gguf_cursor *c, uint32_t type, const ch
                               lull_error *error)
 {
     if (type < LULL_GGUF_TYPES) return LULL_OK;
-    return lull_fail(error, LULL_EFORMAT, 0, c->offset - 4,
-                     "%s: %s has type %lu, expected 0..%d", c->reading, key, (unsigned long)type,
-                     LULL_GGUF_TYPES - 1);
+    return lull_fail(error, LULL_EFORMAT, 0, c->offset - 4, "%s: %s has type %lu, expected 0..%d",
+                     c->reading, key, (unsigned long)type, LULL_GGUF_TYPES - 1);
 }
 
 /* Type and count of an array, checked against what is left of the file. */
@@ -291,8 +292,8 @@ lull_status lull_gguf_meta_read(lull_gguf_meta *meta, lull_gguf_cursor *c, uint6
     memset(meta, 0, sizeof *meta);
     if (n > (c->reader->size - c->offset) / SHORTEST_ENTRY)
         return lull_fail(error, LULL_EFORMAT, 0, 16,
-                         "%s: %" PRIu64 " keys are more than %" PRIu64 " bytes can hold", c->reading,
-                         n, c->reader->size);
+                         "%s: %" PRIu64 " keys are more than %" PRIu64 " bytes can hold",
+                         c->reading, n, c->reader->size);
     for (; n > 0 && status == LULL_OK; n--) status = take_entry(meta, c, error);
     return status;
 }

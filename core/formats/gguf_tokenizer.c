@@ -39,12 +39,12 @@ static lull_status check_kind(const source *s, int32_t vocab_size, lull_error *e
                          "%s: tokenizer has %" PRIu64 " tokens, model wants %ld", name, v->n,
                          (long)vocab_size);
     if (v->scores == 0 || v->token_types == 0)
-        return lull_fail(error, LULL_EFORMAT, 0, 0, "%s: the key tokenizer.ggml.%s is missing", name,
-                         v->scores == 0 ? "scores" : "token_type");
+        return lull_fail(error, LULL_EFORMAT, 0, 0, "%s: the key tokenizer.ggml.%s is missing",
+                         name, v->scores == 0 ? "scores" : "token_type");
     if (!v->add_bos)
-        return lull_fail(error, LULL_EUNSUPPORTED, 0, 0,
-                         "%s: tokenizer.ggml.add_bos_token is false, texts without BOS are not known",
-                         name);
+        return lull_fail(
+            error, LULL_EUNSUPPORTED, 0, 0,
+            "%s: tokenizer.ggml.add_bos_token is false, texts without BOS are not known", name);
     return LULL_OK;
 }
 
@@ -116,12 +116,12 @@ static lull_status read_numbers(lull_tokenizer *t, source *s, lull_error *error)
         status = lull_gguf_u32(&s->cursor, &type, "tokenizer.ggml.token_type", error);
         if (status == LULL_OK && (type < LULL_GGUF_NORMAL || type > LULL_GGUF_BYTE))
             return lull_fail(error, LULL_EFORMAT, 0, s->cursor.offset - 4,
-                             "%s: token %ld has type %ld, expected 1..6", s->cursor.reading, (long)id,
-                             (long)(int32_t)type);
-        t->kind[id] = type == LULL_GGUF_BYTE                              ? LULL_TOKEN_BYTE
-                      : type == LULL_GGUF_CONTROL                         ? LULL_TOKEN_CONTROL
+                             "%s: token %ld has type %ld, expected 1..6", s->cursor.reading,
+                             (long)id, (long)(int32_t)type);
+        t->kind[id] = type == LULL_GGUF_BYTE                               ? LULL_TOKEN_BYTE
+                      : type == LULL_GGUF_CONTROL                          ? LULL_TOKEN_CONTROL
                       : type == LULL_GGUF_NORMAL || type == LULL_GGUF_USER ? LULL_TOKEN_TEXT
-                                                                          : LULL_TOKEN_OTHER;
+                                                                           : LULL_TOKEN_OTHER;
     }
     return status;
 }

@@ -136,7 +136,7 @@ static uint32_t token_type(const lull_tokenizer *t, int32_t id)
         if (id == t->unknown) return LULL_GGUF_UNKNOWN;
         if (id == t->bos || id == t->eos) return LULL_GGUF_CONTROL;
         return lull_tokenizer_byte(text, t->start[id + 1] - t->start[id]) >= 0 ? LULL_GGUF_BYTE
-                                                                              : LULL_GGUF_NORMAL;
+                                                                               : LULL_GGUF_NORMAL;
     }
     switch (t->kind[id]) {
     case LULL_TOKEN_TEXT: return LULL_GGUF_NORMAL;
@@ -172,10 +172,11 @@ static lull_status write_token(lull_quantize_job *j, int32_t id, lull_error *err
     if (type != LULL_GGUF_NORMAL) return write_string(&j->writer, text, bytes, error);
     for (i = 0; i + 3 <= bytes; i++)
         if (memcmp(text + i, LULL_GGUF_SPACE, 3) == 0)
-            return lull_fail(error, LULL_EUNSUPPORTED, 0, 0,
-                             "tokenizer: token %ld has the character U+2581, which means a space in "
-                             "GGUF",
-                             (long)id);
+            return lull_fail(
+                error, LULL_EUNSUPPORTED, 0, 0,
+                "tokenizer: token %ld has the character U+2581, which means a space in "
+                "GGUF",
+                (long)id);
     return write_normal(&j->writer, text, bytes, error);
 }
 

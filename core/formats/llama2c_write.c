@@ -29,8 +29,9 @@ static lull_status choose_group(lull_quantize_job *j, lull_error *error)
 lull_status lull_llama2c_check(lull_quantize_job *j, lull_error *error)
 {
     if (j->precision != LULL_Q8)
-        return lull_fail(error, LULL_EINVAL, 0, 0,
-                         "llama2.c version 2 holds 8 bits only; q4, f16 and f32 are written as GGUF");
+        return lull_fail(
+            error, LULL_EINVAL, 0, 0,
+            "llama2.c version 2 holds 8 bits only; q4, f16 and f32 are written as GGUF");
     if (j->in.layout.rope_base != LULL_ROPE_BASE)
         return lull_fail(error, LULL_EUNSUPPORTED, 0, 0,
                          "%s: llama2.c's formats hold no base of the rotary positions but 10000; "
