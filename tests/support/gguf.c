@@ -212,7 +212,7 @@ static void put_change(maker *m, const gguf_key_change *c)
         for (i = 0; i < c->bits && c->bits < 100000; i++)
             put_number(m, 0, c->element < 13 && sizes[c->element] ? sizes[c->element] : 8);
     } else {
-        put_field(m, c->bits, c->type < 13 ? sizes[c->type] : 4);
+        put_field(m, c->bits, c->type >= 0 && c->type < 13 ? sizes[c->type] : 4);
     }
 }
 
