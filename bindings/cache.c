@@ -21,6 +21,8 @@ typedef struct file_key {
 typedef struct cache_key {
     file_key checkpoint, tokenizer;
     uint64_t precision, group, byte_order;
+    uint64_t
+        whose; /* tokenizer: 0 = none wanted, 1 = the file given, 2 = in the model or beside it */
 } cache_key;
 
 struct lull_shared {
@@ -80,6 +82,7 @@ static int cache_key_get(const char *path, const lull_load_options *options, cac
     key->byte_order = (uint64_t)options->byte_order;
     if (!file_key_get(path, &key->checkpoint)) return 0;
     if (options->no_tokenizer) return 1;
+    key->whose = options->tokenizer_path != NULL ? 1 : 2;
     if (options->tokenizer_path != NULL)
         return file_key_get(options->tokenizer_path, &key->tokenizer);
     (void)beside_key_get(path, &key->tokenizer); /* there need be none: GGUF holds its own */

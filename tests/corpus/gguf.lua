@@ -27,7 +27,8 @@ local function writer(big)
   return w
 end
 
-local TOKENS = { "<unk>", "<s>", "</s>", "<0x0A>", "\226\150\129", "O", "n", "On", "\226\150\129On" }
+local SPACE = "\226\150\129"
+local TOKENS = { "<unk>", "<s>", "</s>", "<0x0A>", SPACE, "O", "n", "On", SPACE .. "On" }
 
 local function keys(w, c)
   local texts, scores, kinds = {}, {}, {}
@@ -127,11 +128,13 @@ write("many-tensors", good:sub(1, 8) .. ("\255"):rep(8) .. good:sub(17))
 write("many-keys", good:sub(1, 16) .. ("\255"):rep(8) .. good:sub(25))
 write("long-key", good:sub(1, 24) .. ("\255"):rep(8) .. good:sub(33))
 write("other-architecture", replaced(good, w.text("llama"), w.text("gemma")))
-write("nested-arrays", replaced(good, w.u32(ARRAY) .. w.u32(STRING), w.u32(ARRAY) .. w.u32(ARRAY)))
-write("tokens-of-numbers", replaced(good, w.u32(ARRAY) .. w.u32(STRING), w.u32(ARRAY) .. w.u32(U32)))
+local of_strings = w.u32(ARRAY) .. w.u32(STRING)
+write("nested-arrays", replaced(good, of_strings, w.u32(ARRAY) .. w.u32(ARRAY)))
+write("tokens-of-numbers", replaced(good, of_strings, w.u32(ARRAY) .. w.u32(U32)))
 write("many-elements", replaced(good, w.u32(F32) .. w.u64(#TOKENS), w.u32(F32) .. w.u64(2 ^ 61)))
 write("byte-token", replaced(good, "<0x0A>", "<0x-1>"))
-write("far-layer", replaced(good, w.text("blk.0.attn_v.weight"), w.text("blk.536870912.attn_v.weight")))
+write("far-layer", replaced(good, w.text("blk.0.attn_v.weight"),
+  w.text("blk.536870912.attn_v.weight")))
 write("twice", replaced(good, "blk.0.attn_v", "blk.0.attn_k"))
 write("wide", replaced(good, "output_norm.weight" .. w.u32(1) .. w.u64(4),
   "output_norm.weight" .. w.u32(1) .. w.u64(2 ^ 61)))

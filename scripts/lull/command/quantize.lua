@@ -22,7 +22,8 @@ function quantize.define(parser)
   parser:epilog(EPILOG)
   parser:argument("input", "The checkpoint to read."):argname "IN"
   parser:argument("output", "The file to write."):argname "OUT"
-  parser:option("--to", "Precision of the matrices (default: q8)."):choices {"q8", "q4", "f16", "f32"}
+  parser:option("--to", "Precision of the matrices (default: q8).")
+    :choices {"q8", "q4", "f16", "f32"}
   parser:option("--format", "Default: gguf where OUT ends in .gguf, else llama2c.")
     :choices {"llama2c", "gguf"}
   parser:option("--group", "Weights per scale (default: the largest that fits, up to 64; "

@@ -160,6 +160,23 @@ describe("the cache of models", function()
     kept:close()
   end)
 
+  it("shares a GGUF model, which has its tokenizer inside", function()
+    local path, tokenizer = common.name(), common.tokenizer(300)
+    assert(core.quantize(common.tiny(), path, {format = "gguf", to = "f16", overwrite = true,
+      tokenizer = tokenizer}))
+    local without = assert(core.load(path, {tokenizer = false}))
+    assert.are.equal(0, without:info().n_tokenizer)
+    assert.is_false(is_shared(path, {}))
+    local kept = assert(core.load(path))
+    assert.are.equal(300, kept:info().n_tokenizer)
+    assert.is_true(is_shared(path, {}))
+    assert.is_true(is_shared(path, {tokenizer = false}))
+    assert.is_false(is_shared(path, {tokenizer = tokenizer}))
+    without:close()
+    assert.is_false(is_shared(path, {tokenizer = false}))
+    kept:close()
+  end)
+
   it("never gives an old file's model for a new file", function()
     local path = common.tiny {seed = 1}
     local a = assert(core.load(path, {tokenizer = false}))

@@ -155,4 +155,57 @@ describe("inspect and quantize", function()
     raises("group must be an integer in 1..65536, got 0", core.quantize, input, output, {group = 0})
     common.clean()
   end)
+
+  it("write GGUF files that need no tokenizer beside them", function()
+    local input, output = common.tiny {dim = 32, hidden = 64}, common.name()
+    local tokenizer = common.tokenizer(300)
+    local given = assert(core.load(input, {tokenizer = tokenizer}))
+    local ids = given:encode("to be, or not")
+    for _, to in ipairs {"f32", "f16", "q8", "q4"} do
+      for _, order in ipairs {"little", "big"} do
+        local quantised = to:sub(1, 1) == "q"
+        local report = assert(core.quantize(input, output, {format = "gguf", to = to,
+          tokenizer = tokenizer, byte_order = order, overwrite = true}))
+        assert.are.equal(quantised and 32 or 0, report.group)
+        assert.are.equal(#common.read(output), report.output_bytes)
+        local info = assert(core.inspect(output))
+        assert.are.equal("GGUF v3", info.format)
+        assert.are.equal(order, info.byte_order)
+        assert.are.equal(to, info.stored)
+        assert.are.equal(report.group, info.stored_group)
+        assert.are.equal(quantised and to or "q8", info.precision)
+        local b = assert(core.load(output, {precision = not quantised and "f32" or nil}))
+        assert.are.same(ids, b:encode("to be, or not"))
+        local a = assert(core.load(input, {tokenizer = false, precision = quantised and to or "f32",
+          group = quantised and 32 or nil}))
+        if to ~= "f16" then
+          assert.are.same(common.logits(common.fresh(a, {1, 5, 9})),
+            common.logits(common.fresh(b, {1, 5, 9})))
+        end
+      end
+    end
+    fails("EUNSUPPORTED", "has 4 bits already", core.quantize(output, common.name(),
+      {overwrite = true}))
+    common.clean()
+  end)
+
+  it("refuse what does not go together", function()
+    local input, output = common.tiny {dim = 32, hidden = 60}, common.name()
+    local tokenizer = common.tokenizer(300)
+    local function quantize(given)
+      given.overwrite = true
+      return core.quantize(input, output, given)
+    end
+    fails("EINVAL", "llama2.c version 2 holds 8 bits only", quantize {to = "q4"})
+    fails("EINVAL", "holds 8 bits only", quantize {to = "f32", format = "llama2c"})
+    fails("EINVAL", "rows of blk.0.ffn_down.weight have 60 weights, Q8_0 needs a multiple of 32",
+      quantize {format = "gguf", tokenizer = tokenizer})
+    fails("EINVAL", "floats have no groups", quantize {format = "gguf", to = "f16", group = 32})
+    fails("EIO", "no/such/file", quantize {format = "gguf", to = "f16", tokenizer = "no/such/file"})
+    assert(quantize {format = "gguf", to = "f16", tokenizer = tokenizer})
+    raises("format must be 'llama2c' or 'gguf', got string 'onnx'", quantize, {format = "onnx"})
+    raises("to must be 'f32', 'q8', 'q4' or 'f16', got string 'q5'", quantize, {to = "q5"})
+    raises("tokenizer", core.quantize, input, output, {tokenizer = false})
+    common.clean()
+  end)
 end)

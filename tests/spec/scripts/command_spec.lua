@@ -63,7 +63,8 @@ describe("wrong usage", function()
     "tell --precision f16", "tell --kv f16", "tell -p a -f b", "tell a b",
     "inspect a b", "tokenize", "tokenize lullaby", "tokenize lullaby --decode 'x'",
     "tokenize lullaby --decode 2048", "tokenize lullaby --ids --json x", "quantize",
-    "quantize a", "quantize a b --to q5", "quantize a b --group 0", "bench -n 0",
+    "quantize a", "quantize a b --to q5", "quantize a b --group 0",
+    "quantize a b --format elf", "bench -n 0",
     "bench -n 10000", "bench --runs x", "tell --cpu abacus", "bench --cpu abacus",
     "tell --length 100000",
   }
@@ -418,6 +419,70 @@ describe("lull quantize", function()
     assert.are.equal(0, code, out)
     has((select(2, run("inspect " .. out_path))), "big-endian")
     os.remove(out_path)
+  end)
+
+  it("writes GGUF where the output's name says so, in every precision", function()
+    if not float_path then
+      pending("lullaby-f32.bin is not beside this checkout")
+      return
+    end
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert.are.equal(0, (shell("mkdir " .. folder)))
+    local out_path = folder .. "/out.gguf" -- and no tokenizer.bin beside it
+    for _, case in ipairs {{"", "q8"}, {" --to q4", "q4"}, {" --to f16", "f16"},
+      {" --to f32 --byte-order big", "f32"}} do
+      local code, out, err = run("quantize " .. float_path .. " " .. out_path .. " --force"
+        .. case[1])
+      assert.are.equal(0, code, err)
+      has(out, ", " .. case[2])
+      local inspected = select(2, run("inspect " .. out_path))
+      has(inspected, "GGUF v3, " .. (case[2] == "f32" and "big" or "little") .. "-endian")
+      has(inspected, "2,048 tokens of at most")
+      local tell = " -p Tom -n 40 --seed 3"
+      local quantised = case[2]:sub(1, 1) == "q"
+      local same = out:match("lull (tell [^\n]+)")
+      assert.are.equal(quantised, same ~= nil)
+      local told = select(2, run((same or "tell " .. float_path .. " --precision f32") .. tell))
+      local told_by_file = select(2, run("tell " .. out_path
+        .. (quantised and "" or " --precision f32") .. tell))
+      assert.is_true(#told_by_file > 40)
+      if case[2] ~= "f16" then
+        assert.are.equal(told, told_by_file)
+      end
+    end
+    local code, out = run("quantize " .. float_path .. " " .. folder .. "/x.gguf --format llama2c")
+    assert.are.equal(0, code, out)
+    has((select(2, run("inspect " .. folder .. "/x.gguf"))), "llama2.c v2")
+    code, out = run("quantize " .. out_path .. " " .. folder .. "/y.bin --group 16")
+    assert.are.equal(0, code, out)
+    has((select(2, run("inspect " .. folder .. "/y.bin"))), "q8, a scale for every 16 weights")
+    shell("rm -r " .. folder)
+  end)
+
+  it("says what goes together, and what to do instead", function()
+    if not float_path then
+      pending("lullaby-f32.bin is not beside this checkout")
+      return
+    end
+    local cases = {
+      {"out.bin --to q4", "llama2.c version 2 holds 8 bits only", "--format gguf"},
+      {"out.bin --to f16 --format llama2c", "q4, f16 and f32 are written as GGUF", "--format gguf"},
+      {"out.gguf --group 64", "GGUF's Q8_0 has groups of 32", "Without --group"},
+      {"out.gguf --to f32 --group 32", "floats have no groups", "Without --group"},
+    }
+    for _, case in ipairs(cases) do
+      local code, out, err = run("quantize " .. float_path .. " /nowhere/" .. case[1])
+      assert.are.equal(2, code, err)
+      assert.are.equal("", out)
+      has(err, case[2])
+      has(err, case[3])
+    end
+    local code, _, err = run("quantize " .. float_path
+      .. " /nowhere/out.gguf --tokenizer nowhere.bin")
+    assert.are.equal(3, code, err)
+    has(err, "nowhere.bin")
+    has(err, "--tokenizer FILE")
   end)
 
   it("refuses a group that does not divide every row", function()
