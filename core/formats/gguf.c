@@ -459,10 +459,12 @@ static lull_status find(gguf *g, const entry *e, lull_tensor **out, int32_t *row
 static lull_status take_tensor(gguf *g, lull_error *error)
 {
     entry e;
-    lull_tensor *t;
-    int32_t rows, cols;
+    lull_tensor *t = NULL;
+    int32_t rows = 0, cols = 0;
     uint32_t block_bytes;
-    lull_status status = take_name(g, &e, error);
+    lull_status status;
+    memset(&e, 0, sizeof e);
+    status = take_name(g, &e, error);
     if (status == LULL_OK) status = take_dimensions(g, &e, error);
     if (status == LULL_OK) status = take_type(g, &e, error);
     if (status == LULL_OK) status = take_offset(g, &e, error);

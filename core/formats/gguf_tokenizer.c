@@ -182,7 +182,7 @@ lull_status lull_gguf_tokenizer_load(lull_tokenizer **out, lull_reader *r,
     status = check_kind(&s, vocab_size, error);
     if (status == LULL_OK) status = measure(&s, &bytes, error);
     if (status == LULL_OK) status = make(&t, &s, bytes, allocator, error);
-    if (status != LULL_OK) return status;
+    if (t == NULL) return status;
     t->bos = vocabulary->bos;
     t->eos = vocabulary->eos;
     t->unknown = vocabulary->unknown;

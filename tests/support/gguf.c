@@ -256,6 +256,7 @@ static void put_u32_key(maker *m, const char *key, int64_t v)
 
 static void put_tokens(maker *m)
 {
+    static const char space[3] = {'\xe2', '\x96', '\x81'};
     const int32_t n = m->spec->model->config.vocab_size;
     size_t bytes, at = 4;
     unsigned char *file = tiny_tokenizer(n, LULL_LITTLE_ENDIAN, &bytes);
@@ -277,7 +278,7 @@ static void put_tokens(maker *m)
         for (i = 0; i < length; i++) {
             if (text[i] == '\n' && id < 3) continue;
             if (text[i] == ' ') {
-                memcpy(spaced + k, "\xe2\x96\x81", 3);
+                memcpy(spaced + k, space, sizeof space);
                 k += 3;
             } else {
                 spaced[k++] = text[i];
@@ -399,8 +400,8 @@ static void put_info(maker *m, const tensor *t)
 
 static void put_row(maker *m, const tensor *t, int32_t row)
 {
-    int8_t q[256];
-    float scales[64], v[256];
+    int8_t q[256] = {0};
+    float scales[64] = {0}, v[256] = {0};
     int32_t g, i;
     if (t->type == G_TENSOR_F32 || t->type == G_TENSOR_F16) {
         floats(m->spec->model, t->kind, t->layer, row, v);
@@ -415,7 +416,7 @@ static void put_row(maker *m, const tensor *t, int32_t row)
     integers(m->spec->model, t->kind, t->layer, row, q, scales);
     for (g = 0; g < t->cols / 32; g++) {
         put_f16(m, t->type == G_TENSOR_Q8_0 ? scales[g] : 16 * scales[g]);
-        if (t->type == G_TENSOR_Q8_0) put(m, q + 32 * g, 32);
+        if (t->type == G_TENSOR_Q8_0) put(m, q + (size_t)g * 32, 32);
         for (i = 32 * g; t->type == G_TENSOR_Q4_0 && i < 32 * g + 16; i++)
             put_number(m, (uint64_t)(high_half(q[i]) + 8 + 16 * (high_half(q[i + 16]) + 8)), 1);
     }

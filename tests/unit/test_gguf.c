@@ -324,19 +324,22 @@ static void token_types_are_obeyed(void **state)
     gguf_bytes *file;
     lull_model *m;
     int32_t ids[8];
-    size_t n, i, types = 0, bytes;
+    unsigned char *type; /* of token 260 */
+    size_t n, i, bytes;
     char back[8];
     (void)state;
     s.keys[0].key = "tokenizer.ggml.add_space_prefix";
     s.keys[0].type = G_BOOL;
     file = gguf_make(&s);
-    for (i = 0; i + 25 < file->header; i++)
-        if (memcmp(file->bytes + i, "tokenizer.ggml.token_type", 25) == 0) types = i + 25 + 16;
-    assert_int_equal(file->bytes[types], 2);     /* <unk> */
-    assert_int_equal(file->bytes[types + 4], 3); /* <s> */
-    assert_int_equal(file->bytes[types + 4 * 260], 1);
-    file->bytes[types + 4 * 260] = 3; /* "e" is a control token now, "t" is not used */
-    file->bytes[types + 4 * 261] = 5;
+    for (i = 0; memcmp(file->bytes + i, "tokenizer.ggml.token_type", 25) != 0; i++)
+        assert_true(i < file->header);
+    i += 25 + 16;                            /* the key; type, element type, count */
+    assert_int_equal(file->bytes[i], 2);     /* <unk> */
+    assert_int_equal(file->bytes[i + 4], 3); /* <s> */
+    type = file->bytes + i + 1040;           /* 4 * 260 */
+    assert_int_equal(*type, 1);
+    *type = 3; /* "e" is a control token now, "t" is not used */
+    type[4] = 5;
     assert_int_equal(load(&m, file->bytes, file->n, NULL, NULL), LULL_OK);
     assert_int_equal(lull_encode(m, "ete", 3, LULL_ENCODE_START, ids, 8, &n, NULL), LULL_OK);
     assert_int_equal(n, 4); /* BOS and three byte tokens: no space */
@@ -351,12 +354,12 @@ static void token_types_are_obeyed(void **state)
     assert_int_equal(lull_decode(m, ids, 2, back, 8, &bytes, NULL), LULL_OK);
     assert_int_equal(bytes, 1);
     lull_model_release(m);
-    file->bytes[types + 4 * 260] = 6; /* a byte token must look like one */
+    *type = 6; /* a byte token must look like one */
     refuse_bytes(file->bytes, file->n, LULL_EFORMAT,
                  "token 260 is a byte, but its text has not the form <0xHH>");
-    file->bytes[types + 4 * 260] = 0;
+    *type = 0;
     refuse_bytes(file->bytes, file->n, LULL_EFORMAT, "token 260 has type 0, expected 1..6");
-    file->bytes[types + 4 * 260] = 7;
+    *type = 7;
     refuse_bytes(file->bytes, file->n, LULL_EFORMAT, "token 260 has type 7, expected 1..6");
     gguf_free(file);
 }
