@@ -187,7 +187,12 @@ static lull_status read_config(const gguf *g, lull_error *error)
             v[LULL_KEY_TOKENS].n > INT32_MAX ? INT32_MAX : (int32_t)v[LULL_KEY_TOKENS].n;
     c->shared_classifier = 1; /* until output.weight is seen */
     if (status == LULL_OK) status = lull_config_check(c, g->cursor.reading, error);
-    return status == LULL_OK ? check_head_sizes(g, error) : status;
+    if (status == LULL_OK) status = check_head_sizes(g, error);
+    if (status != LULL_OK || g->n_tensors / LULL_LAYER_TENSORS >= (uint64_t)c->n_layers)
+        return status;
+    return lull_fail(error, LULL_EFORMAT, 0, 8,
+                     "%s: %" PRIu64 " tensors are too few for %ld layers", g->cursor.reading,
+                     g->n_tensors, (long)c->n_layers);
 }
 
 /* ---- the tokenizer's place (read by gguf_tokenizer.c) */

@@ -20,7 +20,8 @@ local NEXT_STEPS = {
 --- The next step after a failed load, for console.check.
 function model.hint(message, code)
   local wrong_or_missing = code == "EFORMAT" or message:find("No such file", 1, true)
-  if message:find("tokenizer", 1, true) and wrong_or_missing then
+  if message:find("tokenizer", 1, true) and wrong_or_missing
+      and not message:find("tokenizer.ggml", 1, true) then
     return "Name the one that belongs to the model: --tokenizer FILE"
   end
   return NEXT_STEPS[code]
