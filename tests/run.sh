@@ -147,26 +147,27 @@ native() {
   done
 }
 
-# The module and the scripts under the interpreter.
-spec() {
+# specs PREFIX LUA FOLDER: the module in FOLDER and the scripts under an interpreter
+specs() {
   for spec in $(find tests/spec -name '*_spec.lua' | sort); do
-    name=${spec#tests/spec/}
+    name=$1${spec#tests/spec/}
     if command -v "$BUSTED" > /dev/null; then
-      run "spec/${name%_spec.lua}" "$LUA" "$(command -v "$BUSTED")" --sort-files -o TAP "$spec"
+      run "${name%_spec.lua}" env LUA="$2" BUILD="$3" LULL_BUILD="$3" LUA_CPATH="$3/?.so;;" \
+        "$2" "$(command -v "$BUSTED")" --sort-files -o TAP "$spec"
     else
-      skip "spec/${name%_spec.lua}" "$BUSTED is not installed"
+      skip "${name%_spec.lua}" "$BUSTED is not installed"
     fi
   done
 }
 
-# The same under the other Luas, one case list for each.
+spec() { specs spec/ "$LUA" "$BUILD"; }
+
 luas() {
   for lua in luajit ${LUAS:-}; do
     folder=$BUILD/lua$lua
     case $lua in luajit) folder=$BUILD ;; *) lua=lua$lua ;; esac
     if command -v "$lua" > /dev/null && [ -e "$folder/lull/core.so" ]; then
-      run "spec-$lua" env LUA="$lua" LULL_BUILD="$folder" LUA_CPATH="$folder/?.so;;" \
-        "$lua" "$(command -v "$BUSTED")" --sort-files -o TAP tests/spec
+      specs "spec-$lua/" "$lua" "$folder"
     else
       skip "spec-$lua" "$lua is not installed, or the module did not build for it"
     fi

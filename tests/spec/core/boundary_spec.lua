@@ -48,7 +48,7 @@ local METHODS = {
   },
   context = {
     object = function() return context end,
-    sequence = {}, step = {options()}, cancel = {}, info = {}, model = {}, close = {},
+    sequence = {}, step = {options()}, cancel = {}, info = {}, times = {}, model = {}, close = {},
     start = {options()}, poll = {}, wait = {}, fd = {},
   },
   sequence = {

@@ -30,6 +30,19 @@ describe("a context", function()
     raises("attempt to use a closed context", context.info, context)
   end)
 
+  it("measures where the time of steps goes, if asked to", function()
+    local silent, context = model:context {}, assert(model:context {profile = true})
+    for _, c in ipairs {silent, context} do
+      c:sequence():feed({1, 2, 3})
+      assert(c:step())
+    end
+    assert.are.same({linear = 0, attention = 0, other = 0, passes = 0, tokens = 0}, silent:times())
+    local times = context:times()
+    assert.are.same({1, 3}, {times.passes, times.tokens})
+    assert.is_true(times.linear > 0 and times.attention > 0 and times.other > 0)
+    raises("profile must be true or false", model.context, model, {profile = 1})
+  end)
+
   it("has defaults that follow the model", function()
     local info = model:context():info()
     assert.are.same({1, 64, 1, 32, "bf16"},
