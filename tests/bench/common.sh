@@ -23,13 +23,13 @@ parse_options() {
   mkdir -p "$scratch" "$results"
 }
 
-# build_programs FOLDER [MAKE VARIABLES]: bench_decode and bench_kernels (and mkmodel) in
-# $scratch/FOLDER/bin.
+# build_programs FOLDER [MAKE VARIABLES]: bench_decode, bench_kernels and bench_roof (and mkmodel)
+# in $scratch/FOLDER/bin.
 build_programs() {
   folder=$scratch/$1
   shift
   make -C "$root" --no-print-directory BUILD="$folder" "$@" "$folder/bin/bench_mkmodel" \
-    "$folder/bin/bench_decode" "$folder/bin/bench_kernels" >&2
+    "$folder/bin/bench_decode" "$folder/bin/bench_kernels" "$folder/bin/bench_roof" >&2
 }
 
 # make_model SHAPE GROUP: $scratch/SHAPE.bin (float32), $scratch/SHAPE-gGROUP.bin (8 bits) and
@@ -46,6 +46,11 @@ make_model() {
 # field NAME: its value in the JSON line on standard input.
 field() {
   sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p'
+}
+
+# median: of the numbers on standard input.
+median() {
+  sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
 # inside LINE: the fields of a JSON line, without its braces.
