@@ -42,19 +42,21 @@ begin() { # name of the results, script's options
   make -C "$root" --no-print-directory BUILD="$scratch/native" "$scratch/native/lull/core.so" >&2
   raw=$results/$results_name.json
   : > "$raw"
+  rm -f "$scratch"/peer-*.gguf.none
   round=0
 }
 
 # ------------------------------------------------------------------------------------- models
 
-# set_shape SHAPE: its files, made where they are missing.  float (float32), v2 (8 bits, in the
-# largest group that divides its rows: all that runq takes), tokenizer; deep, the greatest depth to
-# measure at; repeat, the runs in one round that a small shape takes.  The context is 1024 tokens at all shapes (published: 256 at 15M) but the real 260K's
-# 512, for the depths to be the same.
+# set_shape SHAPE: its files, made where they are missing: float (float32), v2 (8 bits, in the largest
+# group that divides its rows: all that runq takes), tokenizer; its context, and deep, the greatest
+# depth to measure at; repeat, how often a small shape runs in one round.  The context is 1024 tokens
+# (at 15M the published model has 256) so that depths are the same at all shapes; the real 260K has
+# 512.
 set_shape() {
-  shape=$1 deep=500 repeat=1
+  shape=$1 context=1024 deep=500 repeat=1
   case $shape in
-    260K) numbers=64,172,5,8,4,512,512 deep=384 repeat=20 ;;
+    260K) numbers=64,172,5,8,4,512,512 context=512 deep=384 repeat=20 ;;
     15M) numbers=288,768,6,6,6,32000,1024 ;;
     42M) numbers=512,1376,8,8,8,32000,1024 ;;
     110M) numbers=768,2048,12,12,12,32000,1024 ;;

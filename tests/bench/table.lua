@@ -134,6 +134,10 @@ local function weights_text(cell, name)
       record.weight_bytes / 1e6), record.kernel
 end
 
+local function size_text(cell)
+  return (SIZES[cell.what]:format(cell.size):gsub("^1 streams", "1 stream"))
+end
+
 local function peers()
   local cells = cells_of()
   local peer_names, single, roofs = {}, true, false
@@ -165,7 +169,7 @@ local function peers()
     for _, own in ipairs(OWN) do
       if cell[own] then
         local weights, kernel = weights_text(cell, own)
-        local columns = {cell.shape, SIZES[cell.what]:format(cell.size), weights,
+        local columns = {cell.shape, size_text(cell), weights,
           rate(rates(cell, own))}
         for _, name in ipairs(peer_names) do
           local skip = name ~= (OWN[own] or name)
