@@ -124,7 +124,9 @@ static void plan_work(plan *p, lull_context *c)
     c->kv_stride = lull_round_up((size_t)c->model->kv_dim, 16);
     c->hidden_stride = lull_round_up((size_t)config->hidden_dim, 16);
     c->vocab_stride = lull_round_up((size_t)config->vocab_size, 16);
-    c->scores_stride = lull_round_up((size_t)c->info.length, 16);
+    c->scores_stride = lull_round_up((size_t)c->info.length, 16) + 16;
+    c->score_rows = LULL_MAX_QUERIES * (config->n_heads / config->n_kv_heads);
+    if (c->score_rows < config->n_heads) c->score_rows = config->n_heads;
     want(p, &c->rows, batch, 1, sizeof *c->rows);
     want(p, &c->x, batch, c->dim_stride, sizeof(float));
     want(p, &c->xb, batch, c->dim_stride, sizeof(float));
@@ -134,7 +136,10 @@ static void plan_work(plan *p, lull_context *c)
     want(p, &c->query, batch * n_heads, (uint64_t)c->head_stride, sizeof(float));
     want(p, &c->gate, batch, c->hidden_stride, sizeof(float));
     want(p, &c->up, batch, c->hidden_stride, sizeof(float));
-    want(p, &c->scores, (uint64_t)c->info.threads * n_heads, c->scores_stride, sizeof(float));
+    want(p, &c->scores, (uint64_t)c->info.threads * (uint64_t)c->score_rows, c->scores_stride,
+         sizeof(float));
+    want(p, &c->sums, (uint64_t)c->info.threads * (uint64_t)c->score_rows,
+         (uint64_t)c->head_stride, sizeof(float));
     want(p, &c->logits, batch, c->vocab_stride, sizeof(float));
     if (c->model->precision != LULL_F32) {
         plan_activations(p, c, &c->xq, config->dim);

@@ -79,10 +79,12 @@ struct lull_context {
     float *k, *v;     /* (batch, kv_stride) */
     float *query;     /* (batch, n_heads, head_stride): q after RoPE */
     float *gate, *up; /* (batch, hidden_stride) */
-    float *scores;    /* (threads, n_heads, scores_stride) */
+    float *scores;    /* (threads, score_rows, scores_stride) */
+    float *sums;      /* (threads, score_rows, head_stride) */
     float *logits;    /* (batch, vocab_stride) */
     size_t dim_stride, kv_stride, hidden_stride, vocab_stride, scores_stride;
     int32_t head_stride;
+    int32_t score_rows;             /* attention's work for one part: queries of some heads */
     float attention_scale;          /* 1 / sqrt(head_dim) */
     lull_activations xq, hidden_xq; /* (batch) of dim and of hidden_dim columns; empty for f32 */
     void *work;                     /* the block that holds all of these */

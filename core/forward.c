@@ -12,7 +12,8 @@ typedef struct pass {
     lull_context *context;
     const lull_layer *layer;
     int32_t l; /* index of layer */
-    int32_t n; /* tokens */
+    int32_t n;      /* tokens */
+    int32_t n_runs; /* of tokens that are consecutive in one sequence, for attention */
     void (*task)(struct pass *pass, int part, int n_parts);
     struct linear_job {
         const lull_matrix *w;
@@ -44,19 +45,24 @@ static void run_part(void *argument, int part, int n_parts)
     if (part != 0 && kernels->leave != NULL) kernels->leave(saved);
 }
 
-static void run(pass *p, void (*task)(pass *, int, int))
+/* Giving work to the pool costs a few microseconds.  Below what one thread does in that time, in bytes
+ * of weights and cache passed over, it is done by the caller. */
+#define SHARED_FROM  131072u
+#define PER_ELEMENT  32u /* the like for work on each element of the residual stream */
+
+static void run(pass *p, void (*task)(pass *, int, int), uint64_t bytes)
 {
+    if (bytes < SHARED_FROM) {
+        task(p, 0, 1);
+        return;
+    }
     p->task = task;
     lull_pool_run(p->context->pool, run_part, p);
 }
 
-/* Work per token is too little to share before there are several tokens. */
 static void run_tokens(pass *p, void (*task)(pass *, int, int))
 {
-    if (p->n < 4)
-        task(p, 0, 1);
-    else
-        run(p, task);
+    run(p, task, PER_ELEMENT * (uint64_t)p->n * (uint64_t)p->context->model->config.dim);
 }
 
 /* Count the time since the last tick for one of c->times (options.profile). */
@@ -107,12 +113,16 @@ static void add_job(pass *p, const lull_matrix *w, float *y, size_t y_stride)
 static void run_linear(pass *p, const float *x, size_t x_stride, const lull_activations *xq,
                        int32_t n_inputs)
 {
+    uint64_t bytes = 0;
+    int i;
+    for (i = 0; i < p->n_jobs; i++)
+        bytes += (uint64_t)p->jobs[i].w->n_blocks * p->jobs[i].w->block_bytes;
     p->input = x;
     p->input_stride = x_stride;
     p->quantized_input = xq;
     p->n_inputs = n_inputs;
     tick(p->context, &p->context->times.other);
-    run(p, linear_task);
+    run(p, linear_task, bytes * (uint64_t)n_inputs);
     tick(p->context, &p->context->times.linear);
     p->n_jobs = 0;
 }
@@ -181,6 +191,29 @@ static void store_head(unsigned char *block, size_t at, size_t step, lull_kv_typ
     }
 }
 
+/* Where a row's K and V of this layer go. */
+static unsigned char *cache_of(const pass *p, int32_t t)
+{
+    const lull_row *row = &p->context->rows[t];
+    return row->sequence->blocks[row->position / LULL_KV_POSITIONS] +
+           (size_t)p->l * 2 * p->context->layer_bytes;
+}
+
+/* Ask for the lines that a row's K will be spread over: written one after the other they would be
+ * waited for one after the other. */
+static void fetch_cache(const pass *p, int32_t t)
+{
+#if defined(__GNUC__)
+    const unsigned char *block;
+    size_t i;
+    if (t >= p->n) return;
+    block = cache_of(p, t);
+    for (i = 0; i < p->context->layer_bytes; i += 64) __builtin_prefetch(block + i, 1);
+#else
+    (void)p, (void)t;
+#endif
+}
+
 /* query = RoPE(q); RoPE(k) and v into the cache (its layout: kernels.h) */
 static void cache_token(pass *p, int32_t t)
 {
@@ -193,8 +226,7 @@ static void cache_token(pass *p, int32_t t)
     const float *cosines = m->rope_cos + (size_t)row->position * (size_t)(hd / 2);
     const float *sines = m->rope_sin + (size_t)row->position * (size_t)(hd / 2);
     float *k = c->k + (size_t)t * c->kv_stride, *v = c->v + (size_t)t * c->kv_stride;
-    unsigned char *block = row->sequence->blocks[row->position / LULL_KV_POSITIONS] +
-                           (size_t)p->l * 2 * c->layer_bytes;
+    unsigned char *block = cache_of(p, t);
     int32_t h;
     rope(c->query + (size_t)t * (size_t)m->config.n_heads * stride, stride,
          c->y + (size_t)t * c->dim_stride, m->config.n_heads, hd, cosines, sines);
@@ -209,39 +241,72 @@ static void cache_token(pass *p, int32_t t)
 static void cache_task(pass *p, int part, int n_parts)
 {
     int32_t t, end;
-    for (share(p->n, part, n_parts, &t, &end); t < end; t++) cache_token(p, t);
+    share(p->n, part, n_parts, &t, &end);
+    fetch_cache(p, t);
+    for (; t < end; t++) {
+        fetch_cache(p, t + 1);
+        cache_token(p, t);
+    }
 }
 
-/* Heads of all tokens are shared out; a part may begin and end inside a token. */
+/* How many rows from t on are consecutive tokens of one sequence and so share what they read of its
+ * cache. */
+static int32_t run_of_rows(const pass *p, int32_t t)
+{
+    const lull_row *row = p->context->rows + t;
+    int32_t n = 1;
+    while (n < LULL_MAX_QUERIES && t + n < p->n && row[n].sequence == row->sequence) n++;
+    return n;
+}
+
+/* The kv heads of all runs are shared out; a part may begin and end inside a run. */
 static void attention_task(pass *p, int part, int n_parts)
 {
     lull_context *c = p->context;
     const lull_config *config = &c->model->config;
-    int32_t n_heads = config->n_heads, begin, end, i;
+    const int32_t n_kv_heads = config->n_kv_heads;
+    int32_t begin, end, t, n, first = 0; /* item: a run's kv head */
     lull_attention a;
+    a.query_stride = (size_t)config->n_heads * (size_t)c->head_stride;
+    a.out_stride = c->dim_stride;
+    a.rows = c->score_rows;
     a.scores_stride = c->scores_stride;
-    a.scores = c->scores + (size_t)part * (size_t)n_heads * c->scores_stride;
+    a.scores = c->scores + (size_t)part * (size_t)a.rows * c->scores_stride;
+    a.sums = c->sums + (size_t)part * (size_t)a.rows * (size_t)c->head_stride;
     a.k_offset = (size_t)p->l * 2 * c->layer_bytes;
     a.v_offset = a.k_offset + c->layer_bytes;
-    a.n_heads = n_heads;
-    a.n_kv_heads = config->n_kv_heads;
+    a.n_heads = config->n_heads;
+    a.n_kv_heads = n_kv_heads;
     a.head_dim = c->model->head_dim;
     a.head_stride = c->head_stride;
     a.scale = c->attention_scale;
-    share(p->n * n_heads, part, n_parts, &begin, &end);
-    for (i = begin; i < end;) {
-        int32_t t = i / n_heads, head0 = i % n_heads;
-        int32_t head1 = end - i < n_heads - head0 ? head0 + (end - i) : n_heads;
-        a.query = c->query + (size_t)t * (size_t)n_heads * (size_t)c->head_stride;
+    share(p->n_runs * n_kv_heads, part, n_parts, &begin, &end);
+    for (t = 0; t < p->n && first < end; t += n, first += n_kv_heads) {
+        const int32_t head0 = begin > first ? begin - first : 0;
+        const int32_t head1 = end - first < n_kv_heads ? end - first : n_kv_heads;
+        n = run_of_rows(p, t);
+        if (head0 >= head1) continue;
+        a.n_queries = n;
+        a.query = c->query + (size_t)t * a.query_stride;
         a.out = c->xb + (size_t)t * c->dim_stride;
         a.blocks = (const unsigned char *const *)c->rows[t].sequence->blocks;
+        a.next = t + n < p->n ? c->rows[t + n].sequence->blocks[0] : NULL;
         a.n_positions = c->rows[t].position + 1;
         if (c->info.kv == LULL_KV_BF16)
             c->kernels->attention_bf16(&a, head0, head1);
         else
             c->kernels->attention_f32(&a, head0, head1);
-        i += head1 - head0;
     }
+}
+
+/* K and V that attention passes over in this layer. */
+static uint64_t attention_bytes(const pass *p)
+{
+    const lull_context *c = p->context;
+    uint64_t positions = 0;
+    int32_t t;
+    for (t = 0; t < p->n; t++) positions += (uint64_t)c->rows[t].position + 1;
+    return positions * (2 * c->layer_bytes / LULL_KV_POSITIONS);
 }
 
 static void quantize_task(pass *p, int part, int n_parts)
@@ -299,7 +364,7 @@ static void forward_layer(pass *p)
     run_linear(p, c->xb, c->dim_stride, &c->xq, p->n);
     run_tokens(p, cache_task);
     tick(c, &c->times.other);
-    run(p, attention_task);
+    run(p, attention_task, attention_bytes(p));
     tick(c, &c->times.attention);
     if (is_quantized(c)) run_tokens(p, quantize_task);
     add_job(p, &layer->wo, c->y, c->dim_stride);
@@ -373,9 +438,11 @@ static void keep_hidden(pass *p)
 lull_status lull_forward(lull_context *c, int32_t n, lull_error *error)
 {
     pass p;
+    int32_t t;
     memset(&p, 0, sizeof p);
     p.context = c;
     p.n = n;
+    for (t = 0; t < n; t += run_of_rows(&p, t)) p.n_runs++;
     if (c->profile) {
         c->last_tick = lull_clock();
         c->times.passes++;

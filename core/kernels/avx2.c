@@ -3,7 +3,9 @@
 
 #include <immintrin.h>
 
-/* ---- 16 floats, for attention (layers.h) */
+/* ---- 16 floats, for attention.h */
+
+#define QUERIES 1
 
 typedef struct sixteen {
     __m256 low, high;
@@ -67,27 +69,24 @@ static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
     return a;
 }
 
-static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i,
-                                           const int bf16, const float *w)
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, sixteen kv, const float *w)
 {
-    return sixteen_add(a, sixteen_times(sixteen_kv(p, i, bf16), w));
+    return sixteen_add(a, sixteen_times(kv, w));
 }
 
-#include "layers.h"
+#include "attention.h"
 #include "panel.h"
 
 /* ---- linear layers */
 
-#define STREAMS       4
+#define STREAMS       2
 #define BATCH_STREAMS 1
 #define TOKENS        4
-#define AHEAD         1024 /* bytes prefetched ahead in each stream */
+#define AHEAD         4096 /* bytes prefetched ahead in each stream */
 
-/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
- * bandwidth. */
 static ALWAYS_INLINE void prefetch(const unsigned char *p)
 {
-    _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T1);
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
 
 static ALWAYS_INLINE __m256i load(const unsigned char *p)
@@ -95,9 +94,23 @@ static ALWAYS_INLINE __m256i load(const unsigned char *p)
     return _mm256_load_si256((const __m256i *)(const void *)p);
 }
 
-/* Accumulators of a panel: STREAMS blocks of one token or one block of TOKENS tokens, two registers
- * each; register i is half i % 2 of block i / 2 % streams. */
+/* Accumulators of a panel, at most: two registers for a block of a token; register i is half i % 2 of block i / 2 % streams. */
 #define SUMS 8
+
+static ALWAYS_INLINE float *place(const panel *p, int i, int t)
+{
+    return p->y + (size_t)(i / 2) * p->y_step + (size_t)t * p->y_stride + 8 * (i % 2);
+}
+
+/* The sums so far. */
+static ALWAYS_INLINE void start(__m256 *sum, const panel *p, const int streams, const int tokens)
+{
+    int i, t;
+    UNROLL for (t = 0; t < tokens; t++)
+    UNROLL for (i = 0; i < 2 * streams; i++)
+        sum[t * 2 * streams + i] =
+            p->from == 0 ? _mm256_setzero_ps() : _mm256_load_ps(place(p, i, t));
+}
 
 static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int streams,
                                 const int tokens)
@@ -105,26 +118,25 @@ static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int str
     int i, t;
     UNROLL for (t = 0; t < tokens; t++)
     UNROLL for (i = 0; i < 2 * streams; i++)
-        _mm256_store_ps(p->y + (size_t)(i / 2) * p->y_step + (size_t)t * p->y_stride + 8 * (i % 2),
-                        sum[t * 2 * streams + i]);
+        _mm256_store_ps(place(p, i, t), sum[t * 2 * streams + i]);
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
 {
     __m256 sum[SUMS];
-    const unsigned char *unit = p->block;
+    const unsigned char *unit = p->block + (size_t)p->from * LULL_UNIT_BYTES;
     int32_t k;
     int i, t;
 
-    UNROLL for (i = 0; i < 2 * streams * tokens; i++) sum[i] = _mm256_setzero_ps();
-    for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
+    start(sum, p, streams, tokens);
+    for (k = p->from; k < p->to; k++, unit += LULL_UNIT_BYTES) {
         __m256 v[TOKENS];
         UNROLL for (t = 0; t < tokens; t++)
             v[t] = _mm256_broadcast_ss(p->x + (size_t)t * p->x_stride + k);
         UNROLL for (i = 0; i < 2 * streams; i++) {
             const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
             const __m256 w = load_floats(half);
-            if (i % 2 == 0) prefetch(half);
+            if (i % 2 == 0) prefetch(half + AHEAD);
             UNROLL for (t = 0; t < tokens; t++) {
                 const int at = t * 2 * streams + i;
                 sum[at] = _mm256_fmadd_ps(w, v[t], sum[at]);
@@ -190,27 +202,32 @@ static ALWAYS_INLINE void multiply(__m256i *dot, const unsigned char *half, cons
 static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, const int tokens,
                                           const int bits, const int bf16)
 {
-    const unsigned char *unit = p->block + p->w->head_bytes;
+    const unsigned char *unit = panel_units(p);
+    size_t ahead = AHEAD - p->w->head_bytes; /* the head's lines come in between the groups */
     __m256 sum[SUMS];
     size_t g;
     int32_t u;
     int i, t;
 
-    UNROLL for (i = 0; i < 2 * streams * tokens; i++) sum[i] = _mm256_setzero_ps();
-    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+    start(sum, p, streams, tokens);
+    for (g = (size_t)p->from; g < (size_t)p->to; g++) {
         const int8_t *q = p->q + g * p->q_group;
         __m256i dot[SUMS];
         UNROLL for (t = 0; t < tokens; t++) {
-            const int32_t start = bits == 8 ? 0 : p->offset[(size_t)t * p->s_stride + 4 * g] / 16;
+            const int32_t offset = bits == 8 ? 0 : p->offset[(size_t)t * p->s_stride + 4 * g] / 16;
             UNROLL for (i = 0; i < 2 * streams; i++)
-                dot[t * 2 * streams + i] = _mm256_set1_epi32(start);
+                dot[t * 2 * streams + i] = _mm256_set1_epi32(offset);
         }
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES)
             UNROLL for (i = 0; i < 2 * streams; i++) {
                 const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
-                if (i % 2 == 0) prefetch(half);
+                if (i % 2 == 0) prefetch(half + ahead);
                 multiply(dot + i, half, q, p->q_stride, streams, tokens, bits);
             }
+        if (!bf16 || g % 2 == 0) {
+            UNROLL for (i = 0; i < streams; i++) prefetch(unit + (size_t)i * p->step + ahead);
+            ahead += LULL_UNIT_BYTES;
+        }
         UNROLL for (i = 0; i < 2 * streams; i++) {
             const __m256 scales =
                 group_scales(p->block + (size_t)(i / 2) * p->step, g, (size_t)(i % 2), bf16);

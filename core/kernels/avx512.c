@@ -3,7 +3,9 @@
 
 #include <immintrin.h>
 
-/* ---- 16 floats, for attention (layers.h) */
+/* ---- 16 floats, for attention.h */
+
+#define QUERIES 4
 
 typedef __m512 sixteen;
 
@@ -44,26 +46,25 @@ static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
     return _mm512_mul_ps(a, _mm512_set1_ps(*p));
 }
 
-static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i,
-                                           const int bf16, const float *w)
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, sixteen kv, const float *w)
 {
-    return sixteen_add(a, sixteen_times(sixteen_kv(p, i, bf16), w));
+    return sixteen_add(a, sixteen_times(kv, w));
 }
 
-#include "layers.h"
+#include "attention.h"
 #include "panel.h"
 
 /* ---- linear layers */
 
-#define STREAMS 4
-#define TOKENS  4
-#define AHEAD   1024 /* bytes prefetched ahead in each stream */
+#define STREAMS       2
+#define BATCH_STREAMS 4
+#define TOKENS        4
+#define SUMS          (BATCH_STREAMS * TOKENS) /* accumulators of a panel, at most */
+#define AHEAD         4096                     /* bytes prefetched ahead in each stream */
 
-/* Into the second cache: further ahead, or into the first, costs Zen 4 a quarter of its
- * bandwidth. */
 static ALWAYS_INLINE void prefetch(const unsigned char *p)
 {
-    _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T1);
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
 
 /* One number for all lanes. */
@@ -80,29 +81,43 @@ static ALWAYS_INLINE __m512 group_scales(const unsigned char *block, size_t g, c
     return bf16 ? from_bf16(block + g * 32) : _mm512_load_ps(block + g * 64);
 }
 
+static ALWAYS_INLINE float *place(const panel *p, int s, int t)
+{
+    return p->y + (size_t)s * p->y_step + (size_t)t * p->y_stride;
+}
+
+/* The sums so far. */
+static ALWAYS_INLINE void start(__m512 *sum, const panel *p, const int streams, const int tokens)
+{
+    int s, t;
+    UNROLL for (t = 0; t < tokens; t++)
+    UNROLL for (s = 0; s < streams; s++)
+        sum[t * streams + s] =
+            p->from == 0 ? _mm512_setzero_ps() : _mm512_load_ps(place(p, s, t));
+}
+
 static ALWAYS_INLINE void store(const panel *p, const __m512 *sum, const int streams,
                                 const int tokens)
 {
     int s, t;
     UNROLL for (t = 0; t < tokens; t++)
     UNROLL for (s = 0; s < streams; s++)
-        _mm512_store_ps(p->y + (size_t)s * p->y_step + (size_t)t * p->y_stride,
-                        sum[t * streams + s]);
+        _mm512_store_ps(place(p, s, t), sum[t * streams + s]);
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
 {
-    __m512 sum[STREAMS * TOKENS];
-    const unsigned char *unit = p->block;
+    __m512 sum[SUMS];
+    const unsigned char *unit = p->block + (size_t)p->from * LULL_UNIT_BYTES;
     int32_t k;
     int s, t;
 
-    UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
-    for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
-        __m512 w[STREAMS];
+    start(sum, p, streams, tokens);
+    for (k = p->from; k < p->to; k++, unit += LULL_UNIT_BYTES) {
+        __m512 w[BATCH_STREAMS];
         UNROLL for (s = 0; s < streams; s++) {
             w[s] = _mm512_load_ps(unit + (size_t)s * p->step);
-            prefetch(unit + (size_t)s * p->step);
+            prefetch(unit + (size_t)s * p->step + AHEAD);
         }
         UNROLL for (t = 0; t < tokens; t++) {
             const __m512 v = _mm512_set1_ps(p->x[(size_t)t * p->x_stride + (size_t)k]);
@@ -121,7 +136,7 @@ static ALWAYS_INLINE void multiply(__m512i *dot, const __m512i *w, const int8_t 
     UNROLL for (t = 0; t < tokens; t++) {
         const __m512i v = four_columns(q + (size_t)t * q_stride);
         UNROLL for (s = 0; s < streams; s++)
-            dot[t * streams + s] = _mm512_dpbusd_epi32(dot[t * streams + s], w[s], v);
+            __asm__("vpdpbusd %2, %1, %0" : "+v"(dot[t * streams + s]) : "v"(w[s]), "v"(v));
     }
 }
 
@@ -129,33 +144,38 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
                                           const int bits, const int bf16)
 {
     const __m512i low_nibbles = _mm512_set1_epi8(15);
-    const unsigned char *unit = p->block + p->w->head_bytes;
+    const unsigned char *unit = panel_units(p);
     const size_t step = p->step, q_stride = p->q_stride;
-    __m512 sum[STREAMS * TOKENS];
+    size_t ahead = AHEAD - p->w->head_bytes; /* the head's lines come in between the groups */
+    __m512 sum[SUMS];
     size_t g;
     int32_t u;
     int s, t;
 
-    UNROLL for (s = 0; s < streams * tokens; s++) sum[s] = _mm512_setzero_ps();
-    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+    start(sum, p, streams, tokens);
+    for (g = (size_t)p->from; g < (size_t)p->to; g++) {
         const int8_t *q = p->q + g * p->q_group;
-        __m512i dot[STREAMS * TOKENS];
+        __m512i dot[SUMS];
         UNROLL for (t = 0; t < tokens; t++) {
-            const int32_t start = p->offset[(size_t)t * p->s_stride + 4 * g];
+            const int32_t offset = p->offset[(size_t)t * p->s_stride + 4 * g];
             UNROLL for (s = 0; s < streams; s++)
-                dot[t * streams + s] = _mm512_set1_epi32(bits == 8 ? start : start / 16);
+                dot[t * streams + s] = _mm512_set1_epi32(bits == 8 ? offset : offset / 16);
         }
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) {
-            __m512i w[STREAMS], high[STREAMS];
+            __m512i w[BATCH_STREAMS], high[BATCH_STREAMS];
             UNROLL for (s = 0; s < streams; s++) {
                 w[s] = _mm512_load_si512(unit + (size_t)s * step);
-                prefetch(unit + (size_t)s * step);
+                prefetch(unit + (size_t)s * step + ahead);
                 if (bits == 8) continue;
                 high[s] = _mm512_and_si512(_mm512_srli_epi16(w[s], 4), low_nibbles);
                 w[s] = _mm512_and_si512(w[s], low_nibbles);
             }
             multiply(dot, w, q, q_stride, streams, tokens);
             if (bits == 4) multiply(dot, high, q + 4, q_stride, streams, tokens);
+        }
+        if (!bf16 || g % 2 == 0) {
+            UNROLL for (s = 0; s < streams; s++) prefetch(unit + (size_t)s * step + ahead);
+            ahead += LULL_UNIT_BYTES;
         }
         UNROLL for (s = 0; s < streams; s++) {
             const __m512 scales = group_scales(p->block + (size_t)s * step, g, bf16);

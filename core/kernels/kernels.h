@@ -30,22 +30,29 @@ typedef struct lull_activations {
     int32_t *offset;      /* (n_tokens, n_groups, 4): -128 * sum(q); / 16 exactly for 4 bit */
 } lull_activations;
 
-/* One token's attention over positions 0..n_positions-1 of its sequence, in one layer.
+/* Attention of n_queries consecutive tokens of one sequence, in one layer: token i over positions
+ * 0..n_positions-1+i, which the cache holds already.
  * A KV block holds 16 positions.  For one layer its K is (n_kv_heads, head_stride, 16) elements of
  * the kv type, positions innermost, so that a register holds the same element of several positions
  * and no sum crosses a register; its V is (n_kv_heads, 16, head_stride).  head_stride = head_dim
- * rounded up to 16; what lies past head_dim or past n_positions may be anything. */
+ * rounded up to 16; what lies past head_dim or past the last position may be anything. */
 typedef struct lull_attention {
-    const float *query;                 /* (n_heads, head_stride), after RoPE */
-    float *out;                         /* (n_heads, head_dim) */
-    float *scores;                      /* work: (n_heads, scores_stride) */
-    const unsigned char *const *blocks; /* the sequence's KV blocks, ceil(n_positions / 16) */
+    const float *query;                 /* (n_queries, n_heads, head_stride), after RoPE */
+    float *out;                         /* (n_queries, n_heads, head_dim) */
+    size_t query_stride, out_stride;    /* floats from a token to the next */
+    const unsigned char *const *blocks; /* the sequence's KV blocks */
+    const unsigned char *next; /* the first block of who comes next, to be prefetched, or NULL */
     size_t k_offset, v_offset;          /* bytes from a block to this layer's K and V */
-    size_t scores_stride;
-    int32_t n_positions;
+    int32_t n_queries, n_positions;
     int32_t n_heads, n_kv_heads, head_dim, head_stride;
-    float scale; /* 1 / sqrt(head_dim) */
+    float scale;   /* 1 / sqrt(head_dim) */
+    float *scores; /* work: (rows, scores_stride), 16 more than the positions rounded up to 16 */
+    float *sums;   /* work: (rows, head_stride) */
+    size_t scores_stride;
+    int32_t rows; /* at least n_queries * n_heads / n_kv_heads */
 } lull_attention;
+
+#define LULL_MAX_QUERIES 16 /* n_queries at most */
 
 typedef struct lull_kernels {
     const char *name; /* as in lull_context_options.cpu */
@@ -79,8 +86,8 @@ typedef struct lull_kernels {
     /* x += y, both (n). */
     void (*add)(float *x, const float *y, int32_t n);
 
-    /* Heads head0..head1-1: all scores, their maximum, exp, then (sum_t e_t * v_t) * (1 / sum e).
-     * Sum of e: 16 lanes over t.  v: t ascending.  Separate functions by kv type. */
+    /* The query heads of kv heads head0..head1-1: all scores, their maximum, exp, then (sum_t e_t *
+     * v_t) * (1 / sum e).  Sum of e: 16 lanes over t.  v: t ascending.  Separate functions by kv type. */
     void (*attention_f32)(const lull_attention *a, int32_t head0, int32_t head1);
     void (*attention_bf16)(const lull_attention *a, int32_t head0, int32_t head1);
 } lull_kernels;

@@ -16,6 +16,9 @@ typedef struct panel {
     const float *scale;    /* its scale, four times, at scale + t * s_stride + 4 * g */
     const int32_t *offset; /* and what the lanes of 8-bit weights start at */
     size_t q_stride, q_group, s_stride;
+    /* Of the columns (float32 weights) or groups, those from..to-1.  What came before them is in y
+     * already; from 0 on y is written without being read. */
+    int32_t from, to;
 } panel;
 
 static ALWAYS_INLINE panel panel_of_floats(const lull_matrix *w, const float *x, size_t x_stride,
@@ -46,6 +49,13 @@ static ALWAYS_INLINE panel panel_of_quantised(const lull_matrix *w, const lull_a
     p.y = y;
     p.y_stride = y_stride;
     return p;
+}
+
+/* The units of the first group of a quantised panel, in its first block. */
+static ALWAYS_INLINE const unsigned char *panel_units(const panel *p)
+{
+    return p->block + p->w->head_bytes +
+           (size_t)p->from * (size_t)p->w->group_units * LULL_UNIT_BYTES;
 }
 
 /* To the n-th token further. */

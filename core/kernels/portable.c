@@ -2,10 +2,13 @@
  * what runs where no instruction set is known. */
 #include "lanes.h"
 
-#define STREAMS 1
-#define TOKENS  1
+#define STREAMS       1
+#define BATCH_STREAMS 1
+#define TOKENS        1
 
-/* ---- 16 floats, for attention (layers.h) */
+/* ---- 16 floats, for attention.h */
+
+#define QUERIES 1
 
 typedef struct sixteen {
     float lane[LANES];
@@ -47,20 +50,27 @@ static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
     return a;
 }
 
-static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, const unsigned char *p, int32_t i, int bf16,
-                                           const float *w)
+static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, int bf16)
 {
     const float *whole = (const float *)(const void *)p + i;
     const uint16_t *half = (const uint16_t *)(const void *)p + i;
+    sixteen s;
     int k;
     if (bf16)
-        for (k = 0; k < LANES; k++) a.lane[k] += lull_bits_float((uint32_t)half[k] << 16) * *w;
+        for (k = 0; k < LANES; k++) s.lane[k] = lull_bits_float((uint32_t)half[k] << 16);
     else
-        for (k = 0; k < LANES; k++) a.lane[k] += whole[k] * *w;
+        for (k = 0; k < LANES; k++) s.lane[k] = whole[k];
+    return s;
+}
+
+static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, sixteen kv, const float *w)
+{
+    int k;
+    for (k = 0; k < LANES; k++) a.lane[k] += kv.lane[k] * *w;
     return a;
 }
 
-#include "layers.h"
+#include "attention.h"
 #include "panel.h"
 
 /* ---- linear layers */
@@ -87,14 +97,22 @@ static int always(void)
     return 1;
 }
 
+/* The sums of a block's rows so far. */
+static ALWAYS_INLINE void start(float *sum, const panel *p)
+{
+    int32_t i;
+    for (i = 0; i < LANES; i++) sum[i] = p->from == 0 ? 0.0f : p->y[i];
+}
+
 /* One block of 16 rows against one token: units (cols, 16), x (cols). */
 static ALWAYS_INLINE void panel_f32(const panel *p, int streams, int tokens)
 {
-    const float *unit = (const float *)(const void *)p->block;
-    float lane[LANES] = {0};
+    const float *unit = (const float *)(const void *)p->block + (size_t)p->from * LANES;
+    float lane[LANES];
     int32_t k, i;
 
-    for (k = 0; k < p->w->cols; k++, unit += LANES)
+    start(lane, p);
+    for (k = p->from; k < p->to; k++, unit += LANES)
         for (i = 0; i < LANES; i++) lane[i] = MULTIPLY_ADD(unit[i], p->x[k], lane[i]);
     for (i = 0; i < LANES; i++) p->y[i] = lane[i];
     (void)streams, (void)tokens; /* always one */
@@ -133,17 +151,18 @@ static ALWAYS_INLINE void group_scales(float *scales, const panel *p, size_t g)
  * starting at -128 * sum(q), or -8 * sum(q), takes out again. */
 static ALWAYS_INLINE void panel_quantised(const panel *p, int bits)
 {
-    const unsigned char *unit = p->block + p->w->head_bytes;
-    float sum[LANES] = {0};
+    const unsigned char *unit = panel_units(p);
+    float sum[LANES];
     size_t g, i;
     int32_t u;
 
-    for (g = 0; g < (size_t)p->w->n_groups; g++) {
+    start(sum, p);
+    for (g = (size_t)p->from; g < (size_t)p->to; g++) {
         const int8_t *q = p->q + g * p->q_group;
-        const int32_t start = bits == 8 ? p->offset[4 * g] : p->offset[4 * g] / 16;
+        const int32_t offset = bits == 8 ? p->offset[4 * g] : p->offset[4 * g] / 16;
         float scales[LANES];
         int32_t lane[LANES];
-        for (i = 0; i < LANES; i++) lane[i] = start;
+        for (i = 0; i < LANES; i++) lane[i] = offset;
         for (u = 0; u < p->w->group_units; u++, unit += LULL_UNIT_BYTES, q += 32 / bits)
             if (bits == 8)
                 add_unit_q8(lane, unit, q);

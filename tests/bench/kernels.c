@@ -85,8 +85,11 @@ static void make_attention(bench *b, size_t element)
     a->n_heads = a->n_kv_heads = (int32_t)b->heads;
     a->head_dim = (int32_t)(b->cols / b->heads);
     a->head_stride = (int32_t)lull_round_up((size_t)a->head_dim, 16);
-    a->scores_stride = lull_round_up((size_t)b->positions, 16);
+    a->scores_stride = lull_round_up((size_t)b->positions, 16) + 16;
     a->scores = get((size_t)b->heads * a->scores_stride * sizeof(float));
+    a->sums = get_floats((size_t)b->heads * (size_t)a->head_stride);
+    a->rows = (int32_t)b->heads;
+    a->n_queries = 1;
     a->query = get_floats((size_t)b->heads * (size_t)a->head_stride);
     a->out = b->y;
     a->n_positions = (int32_t)b->positions;

@@ -8,8 +8,7 @@
  * Run from the top of the repository.  A line is: model precision class position hash.  The class is
  * "any" for quantised models; for float32 ones "fused" or "split", whether the kernel's multiply-add
  * rounds once or twice. */
-#include "kernels/kernels.h"
-#include "lull.h"
+#include "golden.h"
 #include "tiny.h"
 
 #include <stdio.h>
@@ -29,16 +28,14 @@ static golden_line lines[1024];
 static int n_lines, n_passed, n_failed, n_skipped;
 static int printing;
 
-static void die(const char *what, const lull_error *error)
+void golden_die(const char *what, const lull_error *error)
 {
     fprintf(stderr, "golden: %s: %s\n", what, error->message);
     exit(2);
 }
 
-/* FNV-1a over the bits of the floats, as numbers, so that byte order does not matter. */
-static uint64_t hash_logits(const float *logits, int32_t n)
+uint64_t golden_hash(uint64_t h, const float *logits, int32_t n)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
     int32_t i;
     for (i = 0; i < n; i++) {
         uint32_t u = logits[i] != logits[i] ? 0x7fc00000u : lull_float_bits(logits[i]);
@@ -73,6 +70,13 @@ static const char *f32_class(const lull_kernels *kernels)
     return y[0] == 0.0f ? "split" : "fused";
 }
 
+const char *golden_class(lull_model *model, const lull_kernels *kernels)
+{
+    lull_model_info info;
+    lull_model_info_get(model, &info);
+    return info.precision == LULL_F32 ? f32_class(kernels) : "any";
+}
+
 /* ---- ways of feeding; each ends with the hash at every chosen position */
 
 typedef struct way {
@@ -91,7 +95,7 @@ static const way WAYS[] = {
 #define CHUNKS   0x2u /* the quickest */
 #define EXTREMES 0x9u /* the first and the last */
 
-static int32_t token_at(int32_t i, int32_t salt, int32_t vocab_size)
+int32_t golden_token(int32_t i, int32_t salt, int32_t vocab_size)
 {
     return i == 0 ? 1 : (int32_t)(((int64_t)i * 7919 + (int64_t)salt * 104729 + 13) % vocab_size);
 }
@@ -100,15 +104,15 @@ static void feed(lull_sequence *s, int32_t from, int32_t to, int32_t salt, int32
 {
     int32_t tokens[LAST_POSITION + 1], i;
     lull_error error;
-    for (i = from; i < to; i++) tokens[i - from] = token_at(i, salt, vocab_size);
+    for (i = from; i < to; i++) tokens[i - from] = golden_token(i, salt, vocab_size);
     if (lull_sequence_feed(s, tokens, (size_t)(to - from), 0, &error) != LULL_OK)
-        die("feed", &error);
+        golden_die("feed", &error);
 }
 
 static void step(lull_context *c, size_t max_tokens)
 {
     lull_error error;
-    if (lull_context_step(c, max_tokens, NULL, &error) != LULL_OK) die("step", &error);
+    if (lull_context_step(c, max_tokens, NULL, &error) != LULL_OK) golden_die("step", &error);
 }
 
 /* Replace s by a fork that took a wrong turn and came back. */
@@ -116,10 +120,11 @@ static lull_sequence *detour(lull_context *c, lull_sequence *s, int32_t length, 
 {
     lull_sequence *child;
     lull_error error;
-    if (lull_sequence_fork(&child, s, &error) != LULL_OK) die("fork", &error);
+    if (lull_sequence_fork(&child, s, &error) != LULL_OK) golden_die("fork", &error);
     feed(child, length, length + 5 < LAST_POSITION ? length + 5 : LAST_POSITION, 9, vocab_size);
     step(c, 0);
-    if (lull_sequence_rewind(child, (size_t)length, &error) != LULL_OK) die("rewind", &error);
+    if (lull_sequence_rewind(child, (size_t)length, &error) != LULL_OK)
+        golden_die("rewind", &error);
     lull_sequence_close(s);
     return child;
 }
@@ -142,10 +147,10 @@ static void run_way(lull_model *model, const char *cpu, const way *w, lull_kv_ty
     options.threads = w->threads;
     options.cpu = cpu;
     options.kv = kv;
-    if (lull_context_open(&c, model, &options, &error) != LULL_OK) die("context", &error);
+    if (lull_context_open(&c, model, &options, &error) != LULL_OK) golden_die("context", &error);
     for (j = 0; j < 2 && w->company; j++)
-        if (lull_sequence_open(&other[j], c, &error) != LULL_OK) die("sequence", &error);
-    if (lull_sequence_open(&s, c, &error) != LULL_OK) die("sequence", &error);
+        if (lull_sequence_open(&other[j], c, &error) != LULL_OK) golden_die("sequence", &error);
+    if (lull_sequence_open(&s, c, &error) != LULL_OK) golden_die("sequence", &error);
     for (i = 0; i < N_POSITIONS; i++) {
         const float *logits;
         int32_t end = POSITIONS[i] + 1;
@@ -163,8 +168,8 @@ static void run_way(lull_model *model, const char *cpu, const way *w, lull_kv_ty
             if (w->company) step(c, 3);
             step(c, 0);
         }
-        if (lull_sequence_logits(s, &logits, &error) != LULL_OK) die("logits", &error);
-        hashes[i] = hash_logits(logits, info.config.vocab_size);
+        if (lull_sequence_logits(s, &logits, &error) != LULL_OK) golden_die("logits", &error);
+        hashes[i] = golden_hash(GOLDEN_START, logits, info.config.vocab_size);
     }
     for (j = 0; j < 2; j++) lull_sequence_close(other[j]);
     lull_sequence_close(s);
@@ -173,32 +178,52 @@ static void run_way(lull_model *model, const char *cpu, const way *w, lull_kv_ty
 
 /* ---- comparing */
 
+/* 1 = as the line says, or there was none and it is printed now. */
+static int compare(const char *key, uint64_t hash)
+{
+    int j;
+    for (j = 0; j < n_lines && strcmp(lines[j].key, key) != 0; j++) continue;
+    if (j < n_lines) return lines[j].hash == hash;
+    if (!printing || n_lines == (int)(sizeof lines / sizeof lines[0])) {
+        fprintf(stderr, "golden: no line \"%s\"; make it with --print\n", key);
+        return 0;
+    }
+    snprintf(lines[n_lines].key, sizeof lines[n_lines].key, "%s", key);
+    lines[n_lines++].hash = hash;
+    printf("%s %016llx\n", key, (unsigned long long)hash);
+    return 1;
+}
+
+static void report(int wrong_position, const char *model, const char *precision, const char *cpu,
+                   const char *way_name)
+{
+    if (wrong_position < 0) {
+        n_passed++;
+        return;
+    }
+    n_failed++;
+    fprintf(stderr, "FAIL  %s %s on %s, %s: other logits at position %d\n", model, precision, cpu,
+            way_name, wrong_position);
+}
+
+void golden_check_one(const char *model, const char *precision, const char *class, int position,
+                      uint64_t hash, const char *cpu, const char *way_name)
+{
+    char key[96];
+    snprintf(key, sizeof key, "%s %s %s %d", model, precision, class, position);
+    report(compare(key, hash) ? -1 : position, model, precision, cpu, way_name);
+}
+
 static void check(const char *model, const char *precision, const char *class, const char *cpu,
                   const char *way_name, const uint64_t hashes[N_POSITIONS])
 {
-    int i, j, wrong = -1;
+    int i, wrong = -1;
     for (i = 0; i < N_POSITIONS && wrong < 0; i++) {
         char key[96];
         snprintf(key, sizeof key, "%s %s %s %d", model, precision, class, (int)POSITIONS[i]);
-        for (j = 0; j < n_lines && strcmp(lines[j].key, key) != 0; j++) continue;
-        if (j < n_lines) {
-            if (lines[j].hash != hashes[i]) wrong = i;
-        } else if (printing && n_lines < (int)(sizeof lines / sizeof lines[0])) {
-            memcpy(lines[n_lines].key, key, sizeof key);
-            lines[n_lines++].hash = hashes[i];
-            printf("%s %016llx\n", key, (unsigned long long)hashes[i]);
-        } else {
-            fprintf(stderr, "golden: no line \"%s\"; make it with --print\n", key);
-            wrong = i;
-        }
+        if (!compare(key, hashes[i])) wrong = POSITIONS[i];
     }
-    if (wrong >= 0) {
-        n_failed++;
-        fprintf(stderr, "FAIL  %s %s on %s, %s: other logits at position %d\n", model, precision,
-                cpu, way_name, (int)POSITIONS[wrong]);
-    } else {
-        n_passed++;
-    }
+    report(wrong, model, precision, cpu, way_name);
 }
 
 /* One loaded model on all kernels, in the ways whose bits are set. */
@@ -206,12 +231,10 @@ static void check_model(lull_model *model, const char *name, const char *precisi
 {
     int n_tables, i, w;
     const lull_kernels *const *tables = lull_kernels_all(&n_tables);
-    lull_model_info info;
-    lull_model_info_get(model, &info);
     for (i = 0; i < n_tables; i++) {
         const char *class;
         if (!tables[i]->available()) continue;
-        class = info.precision == LULL_F32 ? f32_class(tables[i]) : "any";
+        class = golden_class(model, tables[i]);
         for (w = 0; w < N_WAYS; w++) {
             uint64_t hashes[N_POSITIONS];
             if ((ways >> w & 1) == 0) continue;
@@ -235,7 +258,7 @@ static void report_absent(void)
 
 static const char *precision_name(lull_precision p)
 {
-    return p == LULL_F32 ? "f32" : p == LULL_Q8 ? "q8" : "stored";
+    return p == LULL_F32 ? "f32" : p == LULL_Q8 ? "q8" : p == LULL_Q4 ? "q4" : "stored";
 }
 
 /* ---- the models */
@@ -253,6 +276,8 @@ static void check_tiny(const tiny_spec *spec)
         {1, LULL_BIG_ENDIAN, LULL_F32, CHUNKS},
         {0, LULL_LITTLE_ENDIAN, LULL_Q8, ALL_WAYS},
         {0, LULL_BIG_ENDIAN, LULL_Q8, CHUNKS},
+        {0, LULL_LITTLE_ENDIAN, LULL_Q4, ALL_WAYS},
+        {0, LULL_BIG_ENDIAN, LULL_Q4, CHUNKS},
         {2, LULL_LITTLE_ENDIAN, LULL_AS_STORED, CHUNKS},
         {2, LULL_BIG_ENDIAN, LULL_AS_STORED, CHUNKS},
     };
@@ -267,8 +292,10 @@ static void check_tiny(const tiny_spec *spec)
         options.precision = cases[i].precision;
         options.no_tokenizer = 1;
         if (lull_model_load_memory(&model, file, bytes, NULL, 0, &options, &error) != LULL_OK)
-            die(spec->name, &error);
+            golden_die(spec->name, &error);
         check_model(model, spec->name, precision_name(cases[i].precision), cases[i].ways);
+        if (cases[i].ways == ALL_WAYS && strcmp(spec->name, "gqa") == 0)
+            golden_company(model, spec->name, precision_name(cases[i].precision));
         lull_model_release(model);
         free(file);
     }
@@ -289,8 +316,10 @@ static void check_file(const char *name, const char *path, lull_precision precis
     lull_load_options_init(&options);
     options.precision = precision;
     options.no_tokenizer = 1;
-    if (lull_model_load(&model, path, &options, &error) != LULL_OK) die(path, &error);
+    if (lull_model_load(&model, path, &options, &error) != LULL_OK) golden_die(path, &error);
     check_model(model, name, precision_name(precision), EXTREMES);
+    if (strcmp(name, "lullaby") == 0 && precision == LULL_AS_STORED)
+        golden_company(model, name, precision_name(precision));
     lull_model_release(model);
 }
 
@@ -339,10 +368,12 @@ int main(int argc, char **argv)
     if (wanted(only, "lullaby")) {
         check_file("lullaby", "examples/models/lullaby.bin", LULL_AS_STORED);
         check_file("lullaby", "examples/models/lullaby.bin", LULL_F32);
+        check_file("lullaby", "examples/models/lullaby.bin", LULL_Q4);
     }
     if (wanted(only, "stories260K")) {
         check_file("stories260K", "../shared/models/stories260K.bin", LULL_F32);
         check_file("stories260K", "../shared/models/stories260K.bin", LULL_Q8);
+        check_file("stories260K", "../shared/models/stories260K.bin", LULL_Q4);
     }
     if (!printing) report_absent();
     if (!printing) printf("%d passed, %d failed, %d skipped\n", n_passed, n_failed, n_skipped);

@@ -10,7 +10,7 @@
 #define EXPECTED_FLOAT_FUSED   UINT32_C(0x569402c3)
 #define EXPECTED_FLOAT_UNFUSED UINT32_C(0x030498a3)
 
-enum { SLOT_PACKED, SLOT_A, SLOT_B, SLOT_C, SLOT_Q, SLOT_SX, SLOT_OFFSET, SLOT_SCORES };
+enum { SLOT_PACKED, SLOT_A, SLOT_B, SLOT_C, SLOT_Q, SLOT_SX, SLOT_OFFSET, SLOT_SCORES, SLOT_SUMS };
 
 #define ROWS       75
 #define COLS       172
@@ -109,8 +109,11 @@ static uint32_t attend(const lull_kernels *k, uint32_t hash, int shape, int bf16
     }
     a.query = query;
     a.out = check_slot(SLOT_B, HEADS * DIM * 4);
-    a.scores = check_slot(SLOT_SCORES, HEADS * 48 * 4);
-    a.scores_stride = 48;
+    a.scores = check_slot(SLOT_SCORES, HEADS * 64 * 4);
+    a.scores_stride = 64;
+    a.sums = check_slot(SLOT_SUMS, HEADS * STRIDE * 4);
+    a.rows = HEADS;
+    a.n_queries = 1;
     a.blocks = blocks;
     a.v_offset = SIDE * element;
     a.n_positions = N;
@@ -119,7 +122,7 @@ static uint32_t attend(const lull_kernels *k, uint32_t hash, int shape, int bf16
     a.head_dim = DIM;
     a.head_stride = STRIDE;
     a.scale = 0.2236068f;
-    (bf16 ? k->attention_bf16 : k->attention_f32)(&a, 0, HEADS);
+    (bf16 ? k->attention_bf16 : k->attention_f32)(&a, 0, 2);
     return mix(hash, a.out, HEADS * DIM);
 }
 
