@@ -12,9 +12,9 @@
 
 #define LINE    8 /* words: 64 bytes */
 #define STREAMS 4
-#define AHEAD   (4 * 64) /* words asked for ahead in each stream */
-#define SAMPLE  0.002    /* seconds, at least: reading the clock must not count */
-#define SAMPLES 3        /* of each way, at least */
+#define AHEAD   256   /* words asked for ahead in each stream */
+#define SAMPLE  0.002 /* seconds, at least: reading the clock must not count */
+#define SAMPLES 3     /* of each way, at least */
 
 typedef struct reading {
     const uint64_t *block; /* (n_parts, STREAMS, quarter) */

@@ -271,7 +271,7 @@ typedef struct lull_context_options {
     lull_kv_type kv;
     const char *cpu;           /* kernels by name, NULL = the best here; see lull_cpu_name */
     uint64_t max_memory_bytes; /* 0 = no limit */
-    int profile;               /* 1: measure where the time of steps goes; see lull_context_times_get */
+    int profile; /* 1: measure where the time of steps goes; see lull_context_times_get */
 } lull_context_options;
 
 LULL_API void lull_context_options_init(lull_context_options *options);
