@@ -7,12 +7,13 @@
 #define MAX_THREADS   256
 #define MAX_BATCH     1024
 
+
 void lull_context_options_init(lull_context_options *options)
 {
     memset(options, 0, sizeof *options);
     options->sequences = 1;
     options->threads = 1;
-    options->batch = 32;
+    options->batch = 64;
 }
 
 const char *lull_cpu_name(int i, int *available)
@@ -140,7 +141,8 @@ static void plan_work(plan *p, lull_context *c)
          sizeof(float));
     want(p, &c->sums, (uint64_t)c->info.threads * (uint64_t)c->score_rows,
          (uint64_t)c->head_stride, sizeof(float));
-    want(p, &c->logits, batch, c->vocab_stride, sizeof(float));
+    c->logit_rows = c->info.batch < LULL_LOGIT_ROWS ? c->info.batch : LULL_LOGIT_ROWS;
+    want(p, &c->logits, (uint64_t)c->logit_rows, c->vocab_stride, sizeof(float));
     if (c->model->precision != LULL_F32) {
         plan_activations(p, c, &c->xq, config->dim);
         plan_activations(p, c, &c->hidden_xq, config->hidden_dim);
@@ -301,11 +303,13 @@ static int32_t add_rows(lull_context *c, int32_t n_rows, lull_sequence *s, size_
         row->token = s->tokens[position];
         row->position = (int32_t)position;
         row->to = last ? s->logits : lull_kept_logits(s, position);
-        row->wants_logits = row->to != NULL || (s->wants[position + 1] & WANT_SCORE) != 0;
+        row->next = last ? -1 : s->tokens[position + 1];
+        row->score = NULL;
+        if (!last && (s->wants[position + 1] & WANT_SCORE) != 0)
+            row->score = &s->scores[position + 1];
         row->hidden = NULL;
         if ((s->wants[position] & WANT_HIDDEN) != 0)
             row->hidden = s->kept.hidden + position * (size_t)c->model->config.dim;
-        row->logits = NULL;
     }
     return n_rows;
 }
@@ -325,21 +329,14 @@ static int32_t gather(lull_context *c, lull_sequence *only, size_t limit)
     return n;
 }
 
-/* Take over the results of a pass: what was evaluated, last logits, scores. */
+/* Count what a pass evaluated; it has put logits and scores in their places itself. */
 static void take_results(lull_context *c, int32_t n)
 {
-    size_t vocab_size = (size_t)c->model->config.vocab_size;
     int32_t i;
     for (i = 0; i < n; i++) {
-        const lull_row *row = &c->rows[i];
-        lull_sequence *s = row->sequence;
-        size_t next = (size_t)row->position + 1;
-        s->n_ahead = next;
-        if (row->logits == NULL) continue;
-        if (next == s->n_tokens)
-            s->has_logits = 1;
-        else if ((s->wants[next] & WANT_SCORE) != 0)
-            s->scores[next] = (float)lull_logits_logprob(row->logits, vocab_size, s->tokens[next]);
+        lull_sequence *s = c->rows[i].sequence;
+        s->n_ahead = (size_t)c->rows[i].position + 1;
+        if (s->n_ahead == s->n_tokens) s->has_logits = 1;
     }
 }
 

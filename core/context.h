@@ -7,6 +7,9 @@
 #include "threads.h"
 
 #define LULL_KV_POSITIONS 16 /* positions in a KV block */
+/* Tokens of a pass classified together, at most: their logits are the larger part of a context's work
+ * memory. */
+#define LULL_LOGIT_ROWS 32
 
 /* What a token's evaluation shall leave behind. */
 #define WANT_SCORE  1u /* its own log-probability: of the logits before it */
@@ -44,10 +47,10 @@ struct lull_sequence {
 typedef struct lull_row {
     lull_sequence *sequence;
     int32_t token, position;
-    int wants_logits; /* its own, or because the next token wants its score */
-    float *to;     /* where its logits belong, or NULL: any place that lasts until the next pass */
-    float *hidden; /* (dim) where its hidden state belongs, or NULL */
-    const float *logits; /* out, when wanted: (vocab_size) */
+    float *to;            /* (vocab_size) where its logits belong, or NULL */
+    int32_t next;         /* the token after it, */
+    float *score;         /* and where that one's log-probability belongs, or NULL */
+    float *hidden;        /* (dim) where its hidden state belongs, or NULL */
 } lull_row;
 
 struct lull_context {
@@ -81,9 +84,10 @@ struct lull_context {
     float *gate, *up; /* (batch, hidden_stride) */
     float *scores;    /* (threads, score_rows, scores_stride) */
     float *sums;      /* (threads, score_rows, head_stride) */
-    float *logits;    /* (batch, vocab_stride) */
+    float *logits;    /* (logit_rows, vocab_stride): of the tokens that are classified together */
     size_t dim_stride, kv_stride, hidden_stride, vocab_stride, scores_stride;
     int32_t head_stride;
+    int32_t logit_rows;
     int32_t score_rows;             /* attention's work for one part: queries of some heads */
     float attention_scale;          /* 1 / sqrt(head_dim) */
     lull_activations xq, hidden_xq; /* (batch) of dim and of hidden_dim columns; empty for f32 */

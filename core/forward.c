@@ -11,7 +11,7 @@
 typedef struct pass {
     lull_context *context;
     const lull_layer *layer;
-    int32_t l; /* index of layer */
+    int32_t l;      /* index of layer */
     int32_t n;      /* tokens */
     int32_t n_runs; /* of tokens that are consecutive in one sequence, for attention */
     void (*task)(struct pass *pass, int part, int n_parts);
@@ -47,8 +47,8 @@ static void run_part(void *argument, int part, int n_parts)
 
 /* Giving work to the pool costs a few microseconds.  Below what one thread does in that time, in bytes
  * of weights and cache passed over, it is done by the caller. */
-#define SHARED_FROM  131072u
-#define PER_ELEMENT  32u /* the like for work on each element of the residual stream */
+#define SHARED_FROM 131072u
+#define PER_ELEMENT 32u /* the like for work on each element of the residual stream */
 
 static void run(pass *p, void (*task)(pass *, int, int), uint64_t bytes)
 {
@@ -177,17 +177,35 @@ static void rope(float *out, size_t stride, const float *in, int32_t n_heads, in
     }
 }
 
-/* One head's K or V of one position into a KV block: n elements, `step` apart. */
-static void store_head(unsigned char *block, size_t at, size_t step, lull_kv_type kv,
-                       const float *head, int32_t n)
+/* A head's K (n) of the position that is `slot` in its block, and its V; the layout is drawn in
+ * kernels.h. */
+static void store_k(unsigned char *head, int32_t slot, lull_kv_type kv, const float *k, int32_t n)
 {
     int32_t i;
     if (kv == LULL_KV_BF16) {
-        uint16_t *out = (uint16_t *)(void *)block + at;
-        for (i = 0; i < n; i++) out[(size_t)i * step] = lull_float_bf16(head[i]);
+        uint32_t *pairs = (uint32_t *)(void *)head + slot;
+        for (i = 0; i < n; i += 2, pairs += LULL_KV_POSITIONS)
+            *pairs = (uint32_t)lull_float_bf16(k[i]) << 16 | lull_float_bf16(k[i + 1]);
     } else {
-        float *out = (float *)(void *)block + at;
-        for (i = 0; i < n; i++) out[(size_t)i * step] = head[i];
+        float *one = (float *)(void *)head + slot;
+        for (i = 0; i < n; i++, one += LULL_KV_POSITIONS) *one = k[i];
+    }
+}
+
+static void store_v(unsigned char *head, int32_t slot, int32_t stride, lull_kv_type kv,
+                    const float *v, int32_t n)
+{
+    const size_t first = (size_t)(slot / 2) * (size_t)stride; /* pair of this position */
+    const size_t second = (size_t)(slot % 2);
+    int32_t i;
+    if (kv == LULL_KV_BF16) {
+        uint16_t *half =
+            (uint16_t *)(void *)head + 2 * first + (LULL_HOST_BIG_ENDIAN ? second : 1 - second);
+        for (i = 0; i < n; i++) half[2 * (size_t)i] = lull_float_bf16(v[i]);
+    } else {
+        float *sixteen = (float *)(void *)head + 2 * first + second * LULL_LANES;
+        for (i = 0; i < n; i++)
+            sixteen[(size_t)(i / LULL_LANES) * 2 * LULL_LANES + (size_t)(i % LULL_LANES)] = v[i];
     }
 }
 
@@ -222,7 +240,8 @@ static void cache_token(pass *p, int32_t t)
     const lull_row *row = &c->rows[t];
     const int32_t hd = m->head_dim;
     const size_t stride = (size_t)c->head_stride;
-    const size_t slot = (size_t)row->position % LULL_KV_POSITIONS;
+    const size_t head_bytes = c->layer_bytes / (size_t)m->config.n_kv_heads;
+    const int32_t slot = row->position % LULL_KV_POSITIONS;
     const float *cosines = m->rope_cos + (size_t)row->position * (size_t)(hd / 2);
     const float *sines = m->rope_sin + (size_t)row->position * (size_t)(hd / 2);
     float *k = c->k + (size_t)t * c->kv_stride, *v = c->v + (size_t)t * c->kv_stride;
@@ -232,9 +251,10 @@ static void cache_token(pass *p, int32_t t)
          c->y + (size_t)t * c->dim_stride, m->config.n_heads, hd, cosines, sines);
     rope(k, (size_t)hd, k, m->config.n_kv_heads, hd, cosines, sines);
     for (h = 0; h < m->config.n_kv_heads; h++) {
-        const size_t at = (size_t)h * (size_t)hd, head = (size_t)h * LULL_KV_POSITIONS * stride;
-        store_head(block, head + slot, LULL_KV_POSITIONS, c->info.kv, k + at, hd);
-        store_head(block + c->layer_bytes, head + slot * stride, 1, c->info.kv, v + at, hd);
+        const size_t at = (size_t)h * (size_t)hd;
+        unsigned char *head = block + (size_t)h * head_bytes;
+        store_k(head, slot, c->info.kv, k + at, hd);
+        store_v(head + c->layer_bytes, slot, c->head_stride, c->info.kv, v + at, hd);
     }
 }
 
@@ -381,31 +401,40 @@ static void forward_layer(pass *p)
     run_tokens(p, residual_task);
 }
 
-/* Final norm and classifier for the rows that want logits. */
-static void classify(pass *p)
+/* Final norm and classifier for n rows whose logits are wanted, at most c->logit_rows. */
+static void classify_rows(pass *p, const int32_t *rows, int32_t n)
 {
     lull_context *c = p->context;
-    const size_t bytes = (size_t)c->model->config.vocab_size * sizeof(float);
-    int32_t t, n_wanted = 0, slot = 0;
-    float *one = NULL, *y;
-    for (t = 0; t < p->n; t++) {
-        if (!c->rows[t].wants_logits) continue;
-        norm_token(c, n_wanted++, c->x + (size_t)t * c->dim_stride, c->model->rms_final);
-        one = c->rows[t].to;
-    }
-    if (n_wanted == 0) return;
+    const size_t vocab_size = (size_t)c->model->config.vocab_size;
+    float *one = c->rows[rows[0]].to;
     /* A single row, the usual case, goes to its place without a copy. */
-    y = n_wanted == 1 && one != NULL ? one : c->logits;
-    add_job(p, &c->model->classifier, y, c->vocab_stride);
-    run_linear(p, c->xb, c->dim_stride, &c->xq, n_wanted);
-    for (t = 0; t < p->n; t++) {
-        lull_row *row = &c->rows[t];
-        if (!row->wants_logits) continue;
-        row->logits = y + (size_t)slot++ * c->vocab_stride;
-        if (row->to == NULL || row->to == row->logits) continue;
-        memcpy(row->to, row->logits, bytes);
-        row->logits = row->to;
+    float *logits = n == 1 && one != NULL ? one : c->logits;
+    int32_t i;
+    for (i = 0; i < n; i++)
+        norm_token(c, i, c->x + (size_t)rows[i] * c->dim_stride, c->model->rms_final);
+    add_job(p, &c->model->classifier, logits, c->vocab_stride);
+    run_linear(p, c->xb, c->dim_stride, &c->xq, n);
+    for (i = 0; i < n; i++, logits += c->vocab_stride) {
+        const lull_row *row = &c->rows[rows[i]];
+        if (row->score != NULL)
+            *row->score = (float)lull_logits_logprob(logits, vocab_size, row->next);
+        if (row->to != NULL && row->to != logits)
+            memcpy(row->to, logits, vocab_size * sizeof(float));
     }
+}
+
+static void classify(pass *p)
+{
+    int32_t rows[LULL_LOGIT_ROWS], t, n = 0;
+    for (t = 0; t < p->n; t++) {
+        const lull_row *row = &p->context->rows[t];
+        if (row->to == NULL && row->score == NULL) continue;
+        rows[n++] = t;
+        if (n < p->context->logit_rows) continue;
+        classify_rows(p, rows, n);
+        n = 0;
+    }
+    if (n > 0) classify_rows(p, rows, n);
 }
 
 /* The logits that the network would give if it ended after layer l, for rows that want them. */

@@ -40,22 +40,30 @@ static float scale_near(float s)
 
 /* ---- 4 bits */
 
-/* For v = w * inverse and its integers q: sum of v * q and of q * q over a group, in 16 lanes. */
+/* For v = w * inverse and its integers q, the sums of v * q and of q * q so far, in 16 lanes.
+ * Integers are clamped rather than floats: compilers vectorise that. */
+static inline void add_lanes(float *vq, float *qq, const float *w, size_t n, float inverse)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const float v = w[i] * inverse; /* within 10 */
+        int32_t whole = rounded(v);
+        float q;
+        whole = whole > 7 ? 7 : whole;
+        whole = whole < -8 ? -8 : whole;
+        q = (float)whole;
+        vq[i] += v * q;
+        qq[i] += q * q;
+    }
+}
+
+/* Those sums over a group. */
 static void correlate(const float *w, size_t n, float inverse, float *vq, float *qq)
 {
     float a[LANES] = {0}, b[LANES] = {0};
     size_t k, i;
-    for (k = 0; k < n; k += LANES) {
-        const size_t width = n - k < LANES ? n - k : LANES;
-        for (i = 0; i < width; i++) {
-            const float v = w[k + i] * inverse;
-            float q = (v + ROUNDER) - ROUNDER;
-            q = q > 7.0f ? 7.0f : q;
-            q = q < -8.0f ? -8.0f : q;
-            a[i] += v * q;
-            b[i] += q * q;
-        }
-    }
+    for (k = 0; k + LANES <= n; k += LANES) add_lanes(a, b, w + k, LANES, inverse);
+    add_lanes(a, b, w + k, n - k, inverse);
     *vq = *qq = 0.0f;
     for (i = 0; i < LANES; i++) {
         *vq += a[i];
@@ -70,8 +78,8 @@ static float search_scale(const float *w, size_t n, float w0)
 {
     float best = -1.0f, scale = w0 / -8.0f;
     int step;
-    for (step = -8; step <= 8; step++) {
-        const float end = 8.0f + 0.2f * (float)step; /* what w0 becomes, but for its sign */
+    for (step = -4; step <= 4; step++) {
+        const float end = 8.0f + 0.4f * (float)step; /* what w0 becomes, but for its sign */
         float vq, qq, fit, gain;
         correlate(w, n, -end / w0, &vq, &qq);
         if (!(qq > 0.0f)) continue;

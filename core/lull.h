@@ -267,7 +267,7 @@ typedef struct lull_context_options {
     int32_t sequences; /* how many may be open at once; default 1, 1..65536 */
     int32_t length;    /* tokens a sequence may hold; default and limit: the model's seq_len */
     int32_t threads;   /* default 1; 0 = the cores this process may use; 0..256 */
-    int32_t batch;     /* tokens evaluated in one pass; default 32, 1..1024; changes no result */
+    int32_t batch;     /* tokens evaluated in one pass; default 64, 1..1024; changes no result */
     lull_kv_type kv;
     const char *cpu;           /* kernels by name, NULL = the best here; see lull_cpu_name */
     uint64_t max_memory_bytes; /* 0 = no limit */

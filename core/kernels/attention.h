@@ -5,7 +5,7 @@
  *   sixteen_zero()         all +0
  *   sixteen_load(p)        16 floats at p, aligned to 64 bytes; sixteen_store(p, s) puts them back
  *   sixteen_add(a, b)      a + b; sixteen_times(a, p) is a * *p
- *   sixteen_kv(p, i, bf16) elements i..i+15 of K or V at p; i is a multiple of 16
+ *   sixteen_pair(p, bf16)  16 pairs of K or V at p: a struct pair
  *   sixteen_weigh(a, kv, w)  a + kv * *w: a product rounded and a sum rounded
  *   QUERIES                queries that share what was read of K and V, at most: 4 or 1
  *
@@ -19,33 +19,70 @@
 #define POSITIONS 16 /* in a KV block */
 #define COLUMNS   4  /* registers of an output that are summed at a time */
 
+#define PAIRS_BYTES(bf16) ((bf16) ? 64u : 128u) /* of 16 pairs */
+
 /* ---- scores */
 
-/* Of each query, four lanes of the dot products with 16 positions, folded: lane, lane + 8, lane + 4
- * and lane + 12.  k (head_dim, 16): a register holds one element of several positions. */
-static ALWAYS_INLINE void four_lanes(sixteen *out, const float *const *query,
-                                     const unsigned char *k, int32_t lane, int32_t head_dim,
-                                     const int queries, const int bf16)
+/* Of each query, lanes `lane` and lane + 8 of the dot products with 16 positions, folded, and those of
+ * the lanes after them.  k (head_dim / 2, 16) pairs: a register holds one element of several
+ * positions. */
+static ALWAYS_INLINE void lanes_and_next(sixteen *even, sixteen *odd, const float *const *query,
+                                         const unsigned char *k, int32_t lane, int32_t head_dim,
+                                         const int queries, const int bf16)
 {
-    sixteen s[4][QUERIES];
+    const unsigned char *at = k + (size_t)lane / 2 * PAIRS_BYTES(bf16);
+    sixteen even8[QUERIES], odd8[QUERIES];
     int32_t d;
-    int i, q;
-    UNROLL for (i = 0; i < 4; i++)
-    UNROLL for (q = 0; q < queries; q++)
-        s[i][q] = sixteen_zero();
-    for (d = lane; d + 12 < head_dim; d += LANES)
-        UNROLL for (i = 0; i < 4; i++) {
-            const sixteen kv = sixteen_kv(k, LANES * (d + 4 * i), bf16);
-            UNROLL for (q = 0; q < queries; q++)
-                s[i][q] = sixteen_weigh(s[i][q], kv, query[q] + d + 4 * i);
+    int q;
+    UNROLL
+    for (q = 0; q < queries; q++) even[q] = odd[q] = even8[q] = odd8[q] = sixteen_zero();
+    for (d = lane; d + 8 < head_dim; d += LANES, at += LANES / 2 * PAIRS_BYTES(bf16)) {
+        const pair low = sixteen_pair(at, bf16);
+        const pair high = sixteen_pair(at + 4 * PAIRS_BYTES(bf16), bf16);
+        UNROLL
+        for (q = 0; q < queries; q++) {
+            even[q] = sixteen_weigh(even[q], low.first, query[q] + d);
+            odd[q] = sixteen_weigh(odd[q], low.second, query[q] + d + 1);
+            even8[q] = sixteen_weigh(even8[q], high.first, query[q] + d + 8);
+            odd8[q] = sixteen_weigh(odd8[q], high.second, query[q] + d + 9);
         }
-    for (i = 0; i < 3 && d + 4 * i < head_dim; i++) {
-        const sixteen kv = sixteen_kv(k, LANES * (d + 4 * i), bf16);
-        UNROLL for (q = 0; q < queries; q++)
-            s[i][q] = sixteen_weigh(s[i][q], kv, query[q] + d + 4 * i);
     }
-    UNROLL for (q = 0; q < queries; q++)
-        out[q] = sixteen_add(sixteen_add(s[0][q], s[2][q]), sixteen_add(s[1][q], s[3][q]));
+    if (d < head_dim) {
+        const pair low = sixteen_pair(at, bf16);
+        UNROLL
+        for (q = 0; q < queries; q++) {
+            even[q] = sixteen_weigh(even[q], low.first, query[q] + d);
+            odd[q] = sixteen_weigh(odd[q], low.second, query[q] + d + 1);
+        }
+    }
+    UNROLL
+    for (q = 0; q < queries; q++) {
+        even[q] = sixteen_add(even[q], even8[q]);
+        odd[q] = sixteen_add(odd[q], odd8[q]);
+    }
+}
+
+/* The even lanes of each query folded to one, and the odd ones: i + 8, i + 4, i + 2. */
+static ALWAYS_INLINE void even_and_odd(sixteen *even, sixteen *odd, const float *const *query,
+                                       const unsigned char *k, int32_t head_dim, const int queries,
+                                       const int bf16)
+{
+    sixteen e[QUERIES], o[QUERIES], e2[QUERIES], o2[QUERIES];
+    int q;
+    lanes_and_next(even, odd, query, k, 0, head_dim, queries, bf16);
+    lanes_and_next(e, o, query, k, 4, head_dim, queries, bf16);
+    UNROLL
+    for (q = 0; q < queries; q++) {
+        even[q] = sixteen_add(even[q], e[q]);
+        odd[q] = sixteen_add(odd[q], o[q]);
+    }
+    lanes_and_next(e2, o2, query, k, 2, head_dim, queries, bf16);
+    lanes_and_next(e, o, query, k, 6, head_dim, queries, bf16);
+    UNROLL
+    for (q = 0; q < queries; q++) {
+        even[q] = sixteen_add(even[q], sixteen_add(e2[q], e[q]));
+        odd[q] = sixteen_add(odd[q], sixteen_add(o2[q], o[q]));
+    }
 }
 
 /* scores[q][t] = (query[q] . k[t]) * scale for the 16 positions of a block. */
@@ -54,18 +91,13 @@ static ALWAYS_INLINE void score_block(float *scores, size_t scores_stride,
                                       int32_t head_dim, const float *scale, const int queries,
                                       const int bf16)
 {
-    sixteen s0[QUERIES], s1[QUERIES], s2[QUERIES], s3[QUERIES];
+    sixteen even[QUERIES], odd[QUERIES];
     int q;
-    four_lanes(s0, query, k, 0, head_dim, queries, bf16);
-    four_lanes(s2, query, k, 2, head_dim, queries, bf16);
-    UNROLL for (q = 0; q < queries; q++) s0[q] = sixteen_add(s0[q], s2[q]);
-    four_lanes(s1, query, k, 1, head_dim, queries, bf16);
-    four_lanes(s3, query, k, 3, head_dim, queries, bf16);
-    UNROLL for (q = 0; q < queries; q++) {
-        s1[q] = sixteen_add(s1[q], s3[q]);
+    even_and_odd(even, odd, query, k, head_dim, queries, bf16);
+    UNROLL
+    for (q = 0; q < queries; q++)
         sixteen_store(scores + (size_t)q * scores_stride,
-                      sixteen_times(sixteen_add(s0[q], s1[q]), scale));
-    }
+                      sixteen_times(sixteen_add(even[q], odd[q]), scale));
 }
 
 /* Scores of n positions to exp(score - maximum), in place, and 0 up to a whole number of lanes.
@@ -93,27 +125,41 @@ static ALWAYS_INLINE float softmax(float *scores, int32_t n)
 
 /* ---- values */
 
-/* acc[q] (registers * 16) += e[q][t] * v[t], t ascending, for n positions of a block; v (16, stride)
- * from the column on where these registers begin. */
+/* acc[q] (registers * 16) += e[q][t] * v[t], t ascending, for n positions of a block; v (8, stride)
+ * pairs of positions, from the column on where these registers begin. */
 static ALWAYS_INLINE void add_columns(float *acc, size_t acc_stride, const float *e,
                                       size_t e_stride, const unsigned char *v, int32_t column,
                                       int32_t n, int32_t stride, const int registers,
                                       const int queries, const int bf16)
 {
+    const size_t step = (size_t)stride / LANES * PAIRS_BYTES(bf16);
+    const unsigned char *at = v + (size_t)column / LANES * PAIRS_BYTES(bf16);
     sixteen sum[QUERIES][COLUMNS];
     int32_t t;
     int c, q;
-    UNROLL for (q = 0; q < queries; q++)
-    UNROLL for (c = 0; c < registers; c++)
+    UNROLL
+    for (q = 0; q < queries; q++) UNROLL
+    for (c = 0; c < registers; c++)
         sum[q][c] = sixteen_load(acc + (size_t)q * acc_stride + c * LANES);
-    for (t = 0; t < n; t++)
-        UNROLL for (c = 0; c < registers; c++) {
-            const sixteen kv = sixteen_kv(v, t * stride + column + c * LANES, bf16);
-            UNROLL for (q = 0; q < queries; q++)
-                sum[q][c] = sixteen_weigh(sum[q][c], kv, e + (size_t)q * e_stride + t);
+    for (t = 0; t + 1 < n; t += 2, e += 2, at += step) UNROLL
+    for (c = 0; c < registers; c++) {
+        const pair kv = sixteen_pair(at + (size_t)c * PAIRS_BYTES(bf16), bf16);
+        UNROLL
+        for (q = 0; q < queries; q++) {
+            sum[q][c] = sixteen_weigh(sum[q][c], kv.first, e + (size_t)q * e_stride);
+            sum[q][c] = sixteen_weigh(sum[q][c], kv.second, e + (size_t)q * e_stride + 1);
         }
-    UNROLL for (q = 0; q < queries; q++)
-    UNROLL for (c = 0; c < registers; c++)
+    }
+    if (t < n) UNROLL
+    for (c = 0; c < registers; c++) {
+        const pair kv = sixteen_pair(at + (size_t)c * PAIRS_BYTES(bf16), bf16);
+        UNROLL
+        for (q = 0; q < queries; q++)
+            sum[q][c] = sixteen_weigh(sum[q][c], kv.first, e + (size_t)q * e_stride);
+    }
+    UNROLL
+    for (q = 0; q < queries; q++) UNROLL
+    for (c = 0; c < registers; c++)
         sixteen_store(acc + (size_t)q * acc_stride + c * LANES, sum[q][c]);
 }
 
@@ -158,7 +204,8 @@ static ALWAYS_INLINE void score_queries(const head_block *b, int32_t r, const in
     const float *query[QUERIES];
     int q;
     if (b->t >= positions_of(a, r + queries - 1)) return; /* all of it is in their future */
-    UNROLL for (q = 0; q < queries; q++) query[q] = query_of(a, b->head, r + q);
+    UNROLL
+    for (q = 0; q < queries; q++) query[q] = query_of(a, b->head, r + q);
     score_block(a->scores + (size_t)(b->row + r) * a->scores_stride + b->t, a->scores_stride, query,
                 b->k, a->head_dim, &a->scale, queries, bf16);
 }

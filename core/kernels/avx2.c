@@ -44,14 +44,39 @@ static ALWAYS_INLINE void sixteen_store(float *p, sixteen s)
     _mm256_store_ps(p + 8, s.high);
 }
 
-/* Elements i..i+15 of K or V at p. */
-static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, const int bf16)
+typedef struct pair {
+    sixteen first, second;
+} pair;
+
+/* The first elements of 8 pairs of bf16, and the second ones. */
+static ALWAYS_INLINE __m256 upper_halves(const unsigned char *p)
 {
-    sixteen s;
-    p += (size_t)i * (bf16 ? 2 : 4);
-    s.low = bf16 ? from_bf16(p) : load_floats(p);
-    s.high = bf16 ? from_bf16(p + 16) : load_floats(p + 32);
-    return s;
+    const __m256i words = _mm256_load_si256((const __m256i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32(-65536)));
+}
+
+static ALWAYS_INLINE __m256 lower_halves(const unsigned char *p)
+{
+    const __m256i words = _mm256_load_si256((const __m256i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+}
+
+/* 16 pairs of K or V at p. */
+static ALWAYS_INLINE pair sixteen_pair(const unsigned char *p, const int bf16)
+{
+    pair kv;
+    if (bf16) {
+        kv.first.low = upper_halves(p);
+        kv.first.high = upper_halves(p + 32);
+        kv.second.low = lower_halves(p);
+        kv.second.high = lower_halves(p + 32);
+    } else {
+        kv.first.low = load_floats(p);
+        kv.first.high = load_floats(p + 32);
+        kv.second.low = load_floats(p + 64);
+        kv.second.high = load_floats(p + 96);
+    }
+    return kv;
 }
 
 static ALWAYS_INLINE sixteen sixteen_add(sixteen a, sixteen b)
@@ -106,8 +131,9 @@ static ALWAYS_INLINE float *place(const panel *p, int i, int t)
 static ALWAYS_INLINE void start(__m256 *sum, const panel *p, const int streams, const int tokens)
 {
     int i, t;
-    UNROLL for (t = 0; t < tokens; t++)
-    UNROLL for (i = 0; i < 2 * streams; i++)
+    UNROLL
+    for (t = 0; t < tokens; t++) UNROLL
+    for (i = 0; i < 2 * streams; i++)
         sum[t * 2 * streams + i] =
             p->from == 0 ? _mm256_setzero_ps() : _mm256_load_ps(place(p, i, t));
 }
@@ -116,9 +142,9 @@ static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int str
                                 const int tokens)
 {
     int i, t;
-    UNROLL for (t = 0; t < tokens; t++)
-    UNROLL for (i = 0; i < 2 * streams; i++)
-        _mm256_store_ps(place(p, i, t), sum[t * 2 * streams + i]);
+    UNROLL
+    for (t = 0; t < tokens; t++) UNROLL
+    for (i = 0; i < 2 * streams; i++) _mm256_store_ps(place(p, i, t), sum[t * 2 * streams + i]);
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
@@ -131,13 +157,15 @@ static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int
     start(sum, p, streams, tokens);
     for (k = p->from; k < p->to; k++, unit += LULL_UNIT_BYTES) {
         __m256 v[TOKENS];
-        UNROLL for (t = 0; t < tokens; t++)
-            v[t] = _mm256_broadcast_ss(p->x + (size_t)t * p->x_stride + k);
-        UNROLL for (i = 0; i < 2 * streams; i++) {
+        UNROLL
+        for (t = 0; t < tokens; t++) v[t] = _mm256_broadcast_ss(p->x + (size_t)t * p->x_stride + k);
+        UNROLL
+        for (i = 0; i < 2 * streams; i++) {
             const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
             const __m256 w = load_floats(half);
             if (i % 2 == 0) prefetch(half + AHEAD);
-            UNROLL for (t = 0; t < tokens; t++) {
+            UNROLL
+            for (t = 0; t < tokens; t++) {
                 const int at = t * 2 * streams + i;
                 sum[at] = _mm256_fmadd_ps(w, v[t], sum[at]);
             }
@@ -187,13 +215,15 @@ static ALWAYS_INLINE void multiply(__m256i *dot, const unsigned char *half, cons
     if (bits == 8) {
         const __m256i w = _mm256_xor_si256(stored, _mm256_set1_epi8(-128));
         const __m256i size = _mm256_abs_epi8(w);
-        UNROLL for (t = 0; t < tokens; t++)
+        UNROLL
+        for (t = 0; t < tokens; t++)
             dot[t * 2 * streams] =
                 multiply_q8(dot[t * 2 * streams], w, size, q + (size_t)t * q_stride);
     } else {
         const __m256i mask = _mm256_set1_epi8(15), low = _mm256_and_si256(stored, mask);
         const __m256i high = _mm256_and_si256(_mm256_srli_epi16(stored, 4), mask);
-        UNROLL for (t = 0; t < tokens; t++)
+        UNROLL
+        for (t = 0; t < tokens; t++)
             dot[t * 2 * streams] =
                 multiply_q4(dot[t * 2 * streams], low, high, q + (size_t)t * q_stride);
     }
@@ -213,25 +243,29 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
     for (g = (size_t)p->from; g < (size_t)p->to; g++) {
         const int8_t *q = p->q + g * p->q_group;
         __m256i dot[SUMS];
-        UNROLL for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (t = 0; t < tokens; t++) {
             const int32_t offset = bits == 8 ? 0 : p->offset[(size_t)t * p->s_stride + 4 * g] / 16;
-            UNROLL for (i = 0; i < 2 * streams; i++)
-                dot[t * 2 * streams + i] = _mm256_set1_epi32(offset);
+            UNROLL
+            for (i = 0; i < 2 * streams; i++) dot[t * 2 * streams + i] = _mm256_set1_epi32(offset);
         }
-        for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES)
-            UNROLL for (i = 0; i < 2 * streams; i++) {
-                const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
-                if (i % 2 == 0) prefetch(half + ahead);
-                multiply(dot + i, half, q, p->q_stride, streams, tokens, bits);
-            }
+        for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) UNROLL
+        for (i = 0; i < 2 * streams; i++) {
+            const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
+            if (i % 2 == 0) prefetch(half + ahead);
+            multiply(dot + i, half, q, p->q_stride, streams, tokens, bits);
+        }
         if (!bf16 || g % 2 == 0) {
-            UNROLL for (i = 0; i < streams; i++) prefetch(unit + (size_t)i * p->step + ahead);
+            UNROLL
+            for (i = 0; i < streams; i++) prefetch(unit + (size_t)i * p->step + ahead);
             ahead += LULL_UNIT_BYTES;
         }
-        UNROLL for (i = 0; i < 2 * streams; i++) {
+        UNROLL
+        for (i = 0; i < 2 * streams; i++) {
             const __m256 scales =
                 group_scales(p->block + (size_t)(i / 2) * p->step, g, (size_t)(i % 2), bf16);
-            UNROLL for (t = 0; t < tokens; t++) {
+            UNROLL
+            for (t = 0; t < tokens; t++) {
                 const int at = t * 2 * streams + i;
                 const __m256 scale = _mm256_set1_ps(p->scale[(size_t)t * p->s_stride + 4 * g]);
                 const __m256 product = _mm256_mul_ps(scales, scale);

@@ -30,10 +30,23 @@ static ALWAYS_INLINE sixteen from_bf16(const unsigned char *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-/* Elements i..i+15 of K or V at p. */
-static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, const int bf16)
+typedef struct pair {
+    sixteen first, second;
+} pair;
+
+/* 16 pairs of K or V at p. */
+static ALWAYS_INLINE pair sixteen_pair(const unsigned char *p, const int bf16)
 {
-    return bf16 ? from_bf16(p + 2 * (size_t)i) : _mm512_load_ps(p + 4 * (size_t)i);
+    pair kv;
+    if (bf16) {
+        const __m512i words = _mm512_load_si512(p);
+        kv.first = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(-65536)));
+        kv.second = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+    } else {
+        kv.first = _mm512_load_ps(p);
+        kv.second = _mm512_load_ps(p + 64);
+    }
+    return kv;
 }
 
 static ALWAYS_INLINE sixteen sixteen_add(sixteen a, sixteen b)
@@ -90,19 +103,19 @@ static ALWAYS_INLINE float *place(const panel *p, int s, int t)
 static ALWAYS_INLINE void start(__m512 *sum, const panel *p, const int streams, const int tokens)
 {
     int s, t;
-    UNROLL for (t = 0; t < tokens; t++)
-    UNROLL for (s = 0; s < streams; s++)
-        sum[t * streams + s] =
-            p->from == 0 ? _mm512_setzero_ps() : _mm512_load_ps(place(p, s, t));
+    UNROLL
+    for (t = 0; t < tokens; t++) UNROLL
+    for (s = 0; s < streams; s++)
+        sum[t * streams + s] = p->from == 0 ? _mm512_setzero_ps() : _mm512_load_ps(place(p, s, t));
 }
 
 static ALWAYS_INLINE void store(const panel *p, const __m512 *sum, const int streams,
                                 const int tokens)
 {
     int s, t;
-    UNROLL for (t = 0; t < tokens; t++)
-    UNROLL for (s = 0; s < streams; s++)
-        _mm512_store_ps(place(p, s, t), sum[t * streams + s]);
+    UNROLL
+    for (t = 0; t < tokens; t++) UNROLL
+    for (s = 0; s < streams; s++) _mm512_store_ps(place(p, s, t), sum[t * streams + s]);
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
@@ -115,13 +128,16 @@ static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int
     start(sum, p, streams, tokens);
     for (k = p->from; k < p->to; k++, unit += LULL_UNIT_BYTES) {
         __m512 w[BATCH_STREAMS];
-        UNROLL for (s = 0; s < streams; s++) {
+        UNROLL
+        for (s = 0; s < streams; s++) {
             w[s] = _mm512_load_ps(unit + (size_t)s * p->step);
             prefetch(unit + (size_t)s * p->step + AHEAD);
         }
-        UNROLL for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (t = 0; t < tokens; t++) {
             const __m512 v = _mm512_set1_ps(p->x[(size_t)t * p->x_stride + (size_t)k]);
-            UNROLL for (s = 0; s < streams; s++)
+            UNROLL
+            for (s = 0; s < streams; s++)
                 sum[t * streams + s] = _mm512_fmadd_ps(w[s], v, sum[t * streams + s]);
         }
     }
@@ -133,9 +149,11 @@ static ALWAYS_INLINE void multiply(__m512i *dot, const __m512i *w, const int8_t 
                                    const int streams, const int tokens)
 {
     int s, t;
-    UNROLL for (t = 0; t < tokens; t++) {
+    UNROLL
+    for (t = 0; t < tokens; t++) {
         const __m512i v = four_columns(q + (size_t)t * q_stride);
-        UNROLL for (s = 0; s < streams; s++)
+        UNROLL
+        for (s = 0; s < streams; s++)
             __asm__("vpdpbusd %2, %1, %0" : "+v"(dot[t * streams + s]) : "v"(w[s]), "v"(v));
     }
 }
@@ -156,14 +174,17 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
     for (g = (size_t)p->from; g < (size_t)p->to; g++) {
         const int8_t *q = p->q + g * p->q_group;
         __m512i dot[SUMS];
-        UNROLL for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (t = 0; t < tokens; t++) {
             const int32_t offset = p->offset[(size_t)t * p->s_stride + 4 * g];
-            UNROLL for (s = 0; s < streams; s++)
+            UNROLL
+            for (s = 0; s < streams; s++)
                 dot[t * streams + s] = _mm512_set1_epi32(bits == 8 ? offset : offset / 16);
         }
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) {
             __m512i w[BATCH_STREAMS], high[BATCH_STREAMS];
-            UNROLL for (s = 0; s < streams; s++) {
+            UNROLL
+            for (s = 0; s < streams; s++) {
                 w[s] = _mm512_load_si512(unit + (size_t)s * step);
                 prefetch(unit + (size_t)s * step + ahead);
                 if (bits == 8) continue;
@@ -174,12 +195,15 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
             if (bits == 4) multiply(dot, high, q + 4, q_stride, streams, tokens);
         }
         if (!bf16 || g % 2 == 0) {
-            UNROLL for (s = 0; s < streams; s++) prefetch(unit + (size_t)s * step + ahead);
+            UNROLL
+            for (s = 0; s < streams; s++) prefetch(unit + (size_t)s * step + ahead);
             ahead += LULL_UNIT_BYTES;
         }
-        UNROLL for (s = 0; s < streams; s++) {
+        UNROLL
+        for (s = 0; s < streams; s++) {
             const __m512 scales = group_scales(p->block + (size_t)s * step, g, bf16);
-            UNROLL for (t = 0; t < tokens; t++) {
+            UNROLL
+            for (t = 0; t < tokens; t++) {
                 const int i = t * streams + s;
                 const __m512 scale = _mm512_set1_ps(p->scale[(size_t)t * p->s_stride + 4 * g]);
                 const __m512 product = _mm512_mul_ps(scales, scale);

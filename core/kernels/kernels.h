@@ -32,10 +32,14 @@ typedef struct lull_activations {
 
 /* Attention of n_queries consecutive tokens of one sequence, in one layer: token i over positions
  * 0..n_positions-1+i, which the cache holds already.
- * A KV block holds 16 positions.  For one layer its K is (n_kv_heads, head_stride, 16) elements of
- * the kv type, positions innermost, so that a register holds the same element of several positions
- * and no sum crosses a register; its V is (n_kv_heads, 16, head_stride).  head_stride = head_dim
- * rounded up to 16; what lies past head_dim or past the last position may be anything. */
+ * A KV block holds 16 positions.  For one layer its K is (n_kv_heads, head_stride / 2, 16) pairs of
+ * elements 2i and 2i + 1 of a position, positions innermost, so that a register holds the same
+ * element of several positions and no sum crosses a register; its V is (n_kv_heads, 8, head_stride)
+ * pairs of the same element of positions 2t and 2t + 1.  float32: a pair is two runs of 16, the
+ * first elements of 16 pairs and then their second ones.  bf16: it is one 32-bit word, the first
+ * element its upper half, so that a mask and a shift widen a register of pairs.
+ * head_stride = head_dim rounded up to 16; what lies past head_dim or past the last position may be
+ * anything. */
 typedef struct lull_attention {
     const float *query;                 /* (n_queries, n_heads, head_stride), after RoPE */
     float *out;                         /* (n_queries, n_heads, head_dim) */

@@ -50,17 +50,28 @@ static ALWAYS_INLINE sixteen sixteen_times(sixteen a, const float *p)
     return a;
 }
 
-static ALWAYS_INLINE sixteen sixteen_kv(const unsigned char *p, int32_t i, int bf16)
+typedef struct pair {
+    sixteen first, second;
+} pair;
+
+/* 16 pairs of K or V at p. */
+static ALWAYS_INLINE pair sixteen_pair(const unsigned char *p, int bf16)
 {
-    const float *whole = (const float *)(const void *)p + i;
-    const uint16_t *half = (const uint16_t *)(const void *)p + i;
-    sixteen s;
+    const float *whole = (const float *)(const void *)p;
+    const uint32_t *words = (const uint32_t *)(const void *)p;
+    pair kv;
     int k;
     if (bf16)
-        for (k = 0; k < LANES; k++) s.lane[k] = lull_bits_float((uint32_t)half[k] << 16);
+        for (k = 0; k < LANES; k++) {
+            kv.first.lane[k] = lull_bits_float(words[k] & 0xffff0000u);
+            kv.second.lane[k] = lull_bits_float(words[k] << 16);
+        }
     else
-        for (k = 0; k < LANES; k++) s.lane[k] = whole[k];
-    return s;
+        for (k = 0; k < LANES; k++) {
+            kv.first.lane[k] = whole[k];
+            kv.second.lane[k] = whole[LANES + k];
+        }
+    return kv;
 }
 
 static ALWAYS_INLINE sixteen sixteen_weigh(sixteen a, sixteen kv, const float *w)

@@ -19,7 +19,8 @@ enum {
 #define POSITIONS  16
 #define MAX_BLOCKS 16
 
-static const int32_t dims[] = {1, 2, 8, 12, 15, 16, 17, 24, 32, 33, 48, 63, 64, 80, 128, 300};
+static const int32_t dims[] = {2,  4,  6,  8,  10, 12, 14, 16,  18,
+                               24, 32, 34, 48, 62, 64, 80, 128, 300};
 static const int32_t lengths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 240, 250};
 static const int32_t heads[][2] = {{1, 1}, {2, 1}, {4, 2}, {6, 3}, {8, 4}, {3, 3}};
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
@@ -32,31 +33,38 @@ typedef struct attention_case {
     int bf16;
 } attention_case;
 
-static void put(unsigned char *to, size_t i, float value, int bf16)
+/* The first or second element of pair i (of 16 in a row) at p. */
+static void put(unsigned char *p, size_t i, int second, float value, int bf16)
 {
     if (bf16) {
-        const uint16_t half = (uint16_t)(lull_float_bits(value) >> 16);
-        memcpy(to + 2 * i, &half, 2);
+        uint32_t word;
+        memcpy(&word, p + 4 * i, 4);
+        if (second)
+            word = (word & 0xffff0000u) | lull_float_bits(value) >> 16;
+        else
+            word = (word & 0xffffu) | (lull_float_bits(value) & 0xffff0000u);
+        memcpy(p + 4 * i, &word, 4);
     } else {
-        memcpy(to + 4 * i, &value, 4);
+        memcpy(p + 4 * (i / 16 * 32 + (second ? 16 : 0) + i % 16), &value, 4);
     }
 }
 
-/* K (head_stride, 16) or V (16, head_stride) of one kv head, from (n, dim) to its place in the
- * blocks; all else there is NaN: it may change nothing. */
+/* K (head_stride / 2, 16) or V (8, head_stride) pairs of one kv head, from (n, dim) to its place in
+ * the blocks; all else there is NaN: it may change nothing. */
 static void store(unsigned char **blocks, size_t offset, const attention_case *c, int32_t stride,
                   int32_t kv_head, const float *values, int is_k)
 {
     const int32_t end = (c->n + POSITIONS - 1) / POSITIONS * POSITIONS;
+    const size_t head = (size_t)(kv_head * POSITIONS * stride) * (c->bf16 ? 2 : 4);
     int32_t t, d;
     for (t = 0; t < end; t++)
         for (d = 0; d < stride; d++) {
             const int32_t slot = t % POSITIONS;
-            const int32_t i =
-                kv_head * POSITIONS * stride + (is_k ? d * POSITIONS + slot : slot * stride + d);
+            const int32_t i = is_k ? d / 2 * POSITIONS + slot : slot / 2 * stride + d;
             float value = lull_bits_float(0x7fc00000u);
             if (t < c->n && d < c->dim) value = values[t * c->dim + d];
-            put(blocks[t / POSITIONS] + offset, (size_t)i, value, c->bf16);
+            put(blocks[t / POSITIONS] + offset + head, (size_t)i, (is_k ? d : slot) % 2, value,
+                c->bf16);
         }
 }
 

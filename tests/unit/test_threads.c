@@ -6,7 +6,11 @@
 #include <fenv.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static volatile float one = 1.0f, tiny = 1e-9f; /* their sum is 1, unless rounded upward */
@@ -113,6 +117,52 @@ static void test_a_refused_allocation_is_reported(void **state)
     assert_int_equal(f.blocks, 0);
 }
 
+/* An address space with no room for another stack: threads cannot be made. */
+static int leave_no_room(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    struct rlimit limit;
+    unsigned long pages;
+    int read = file != NULL && fscanf(file, "%lu", &pages) == 1;
+    if (file != NULL) fclose(file);
+    if (!read) return 0;
+    limit.rlim_cur = limit.rlim_max = (rlim_t)pages * 4096 + (1 << 20);
+    return setrlimit(RLIMIT_AS, &limit) == 0;
+}
+
+static void test_threads_that_cannot_be_made_are_reported(void **state)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    pid_t pid;
+    int result;
+    (void)state;
+    fflush(NULL);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        failing f;
+        lull_pool *pool;
+        lull_error error;
+        lull_status status;
+        failing_init(&f, 0, 0);
+        if (!leave_no_room()) _exit(77);
+        status = lull_pool_open(&pool, 200, &f.allocator, &error); /* some have a stack left over */
+        _exit(status == LULL_ENOMEM && pool == NULL && f.blocks == 0 &&
+                      strstr(error.message, "threads: started ") != NULL
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(pid, &result, 0), pid);
+    assert_true(WIFEXITED(result));
+    if (WEXITSTATUS(result) == 77) skip();
+    assert_int_equal(WEXITSTATUS(result), 0);
+#else
+    (void)state;
+    (void)leave_no_room;
+    skip(); /* emulators and sanitizers need address space themselves */
+#endif
+}
+
 static void test_there_is_a_core(void **state)
 {
     (void)state;
@@ -127,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_pools_open_and_close_many_times),
         cmocka_unit_test(test_workers_round_to_nearest_whatever_the_host_does),
         cmocka_unit_test(test_a_refused_allocation_is_reported),
+        cmocka_unit_test(test_threads_that_cannot_be_made_are_reported),
         cmocka_unit_test(test_there_is_a_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

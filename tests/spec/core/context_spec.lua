@@ -45,7 +45,7 @@ describe("a context", function()
 
   it("has defaults that follow the model", function()
     local info = model:context():info()
-    assert.are.same({1, 64, 1, 32, "bf16"},
+    assert.are.same({1, 64, 1, 64, "bf16"},
       {info.sequences, info.length, info.threads, info.batch, info.kv})
     local float = common.tiny_model({}, {precision = "f32", tokenizer = false})
     assert.are.equal("f32", float:context {}:info().kv)
