@@ -49,7 +49,7 @@ function bench.define(parser)
   parser:option("--prefill", "Lengths of prompts (default 16,64,256).")
     :argname("N,..."):convert(integers("--prefill", 1, 1e6))
   parser:flag("--batched", "Also decode several texts at once.")
-  parser:option("--widths", "How many (default 1,4,16,32).")
+  parser:option("--widths", "How many (default 1,4,16,64).")
     :argname("N,..."):convert(integers("--widths", 1, 65536))
   parser:option("--runs", "Runs to take the median of (default 5).")
     :argname("N"):convert(console.integer("--runs", 1, 1000))
@@ -58,7 +58,7 @@ function bench.define(parser)
   parser:flag("--json", "One line, for programs and tables.")
   model.load_options(parser)
   model.run_options(parser)
-  parser:option("--batch", "Tokens evaluated in one pass (default 32).")
+  parser:option("--batch", "Tokens evaluated in one pass (default 64).")
     :argname("N"):convert(console.integer("--batch", 1, 1024))
 end
 
@@ -66,7 +66,7 @@ end
 local function plan_of(args, seq_len)
   local plan = {
     runs = args.runs or 5, depth = args.depth or math.min(8, seq_len - 1), prefill = {},
-    widths = args.widths or args.batched and {1, 4, 16, 32} or {},
+    widths = args.widths or args.batched and {1, 4, 16, 64} or {},
   }
   plan.tokens = args.tokens or math.max(1, math.min(64, seq_len - plan.depth))
   local function need(n, what)

@@ -114,8 +114,8 @@ end
 function measure.decode(loaded, settings, depth, n, width)
   local vocab_size = loaded:vocab_size()
   local special = {sequences = width, length = depth + n}
-  if width > 32 and not settings.batch then
-    special.batch = width -- all of them in one pass
+  if width > 64 and not settings.batch then
+    special.batch = math.min(width, 1024) -- all of them in one pass
   end
   local context = open_context(loaded, settings, special)
   local sequences = open_sequences(context, width, depth, vocab_size)
