@@ -27,7 +27,6 @@ at_depth() { # depth
   for weights in $precisions; do
     lull_decode "$1" "$tokens" "$float" "$weights"
     llama_decode "$1" "$tokens"
-    if [ -n "$llama_bench" ] && has_gguf; then lull_same lull-gguf "$gguf" "$1" "$tokens"; fi
     case $weights in
       f32) llama2c_decode "$1" "$tokens" "$run" "$float" ;;
       q8)
@@ -35,6 +34,9 @@ at_depth() { # depth
         [ -z "$runq" ] || lull_same lull-v2 "$v2" "$1" "$tokens"
         ;;
     esac
+    if [ "$weights" != f32 ] && [ -n "$llama_bench" ] && has_gguf; then
+      lull_same lull-gguf "$gguf" "$1" "$tokens"
+    fi
   done
 }
 

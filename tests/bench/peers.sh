@@ -7,11 +7,11 @@
 #   --llama-bench PATH --llama-batched-bench PATH        llama.cpp, GGML_NATIVE
 # and all the scripts take
 #   --shapes "260K 15M 42M 110M" --precisions "f32 q8 q4" --rounds N --core N (pinned to; a list
-#   for several threads) --cpu NAME (lull's kernels)
+#   for several threads) --cpu NAME (lull's kernels) --tries N (of a disturbed run; 5)
 # shellcheck disable=SC2034,SC2154  # common.sh sets root, scratch and results; scripts read the rest
 
 run='' runq='' llama_bench='' llama_batched_bench=''
-shapes='260K 15M 42M 110M' precisions='f32 q8 q4' rounds=9 core=1 cpu='' threads=1
+shapes='260K 15M 42M 110M' precisions='f32 q8 q4' rounds=9 core=1 cpu='' threads=1 tries_at_most=5
 
 peer_option() {
   case $1 in
@@ -24,6 +24,7 @@ peer_option() {
     --rounds) rounds=$2 ;;
     --core) core=$2 ;;
     --cpu) cpu=$2 ;;
+    --tries) tries_at_most=$2 ;;
     *) return 1 ;;
   esac
   case $1 in
@@ -92,12 +93,12 @@ has_gguf() {
 
 # ------------------------------------------------------------------------------------- running
 
-# Runs a program on the cores.  With one thread again (at most 5 times) while others take more than
-# 3 % of the core; what the least disturbed run wrote is in out and err in the scratch folder, its
+# Runs a program on the cores.  With one thread again (see --tries) while others take more than 3 % of
+# the core; what the least disturbed run wrote is in out and err in the scratch folder, its
 # share of the core, in thousandths, in share.  Of runs under 0.3 s a share cannot be told.
 alone() {
   share=-1 tries=0
-  while [ "$tries" -lt 5 ] && [ "$share" -lt 970 ]; do
+  while [ "$tries" -lt "$tries_at_most" ] && [ "$share" -lt 970 ]; do
     tries=$((tries + 1))
     /usr/bin/time -f '%e %U %S' -o "$scratch/time.now" taskset -c "$core" "$@" \
       > "$scratch/out.now" 2> "$scratch/err.now" || { cat "$scratch/err.now" >&2; exit 1; }
