@@ -74,6 +74,9 @@ endif
 ifneq ($(filter powerpc ppc,$(MACHINE)),)
 FAMILY    := ppc
 endif
+ifeq ($(MACHINE),arm64)
+FAMILY    := aarch64
+endif
 
 # Darwin shows everything unless told to be POSIX, and what it then hides its own headers miss.
 SYSTEM := -D_FILE_OFFSET_BITS=64
@@ -113,10 +116,13 @@ LUA_LIBS   ?= $(shell $(PKG_CONFIG) --libs $(LUA_PC) 2>/dev/null || echo -llua$(
 ISA_avx2    := -mavx2 -mfma
 ISA_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
 ISA_altivec := -maltivec -mcpu=7450 $(if $(filter Darwin,$(OS)),,-mabi=altivec)
+ISA_neon    := -march=armv8-a
+ISA_dotprod := -march=armv8.2-a+dotprod
 ISAS_x86_64 := avx2 avx512
 ISAS_i386   := avx2 avx512
 ISAS_ppc    := altivec
-ISA_FILES   := $(foreach i,avx2 avx512 amx altivec neon,$(wildcard core/kernels/$(i)*.c))
+ISAS_aarch64 := neon dotprod
+ISA_FILES   := $(foreach i,avx2 avx512 amx altivec neon dotprod,$(wildcard core/kernels/$(i)*.c))
 ISAS        := $(foreach i,$(ISAS_$(FAMILY)),$(if $(call takes,$(ISA_$(i))),$(i)))
 HAVE        := $(foreach i,$(ISAS),-DLULL_HAVE_$(shell echo $(i) | tr a-z A-Z))
 
@@ -169,6 +175,8 @@ $(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
 $(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)
 $(BUILD)/core/kernels/avx512%: ISA := $(ISA_avx512)
 $(BUILD)/core/kernels/altivec%: ISA := $(ISA_altivec)
+$(BUILD)/core/kernels/neon%: ISA := $(ISA_neon)
+$(BUILD)/core/kernels/dotprod%: ISA := $(ISA_dotprod)
 $(BUILD)/bindings/%: DEFS := $(LUA_CFLAGS)
 $(BUILD)/tests/hosts/%: DEFS := $(LUA_CFLAGS)
 $(BUILD)/examples/%: DEFS := $(LUA_CFLAGS)

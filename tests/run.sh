@@ -176,7 +176,15 @@ luas() {
 
 i386() { programs i386/ "$BUILD/i386"; }
 s390x() { programs s390x/ "$BUILD/s390x" qemu-s390x; }
-aarch64() { programs aarch64/ "$BUILD/aarch64" qemu-aarch64; }
+
+# With the dot product instructions and without.
+aarch64() {
+  programs aarch64/ "$BUILD/aarch64" qemu-aarch64 -cpu max
+  run aarch64/chosen qemu-aarch64 -cpu max "$BUILD/aarch64/bin/kernels" --test select --chosen dotprod
+  run aarch64/isa sh tests/cross/isa.sh "$BUILD/aarch64" aarch64-linux-gnu-objdump
+  run aarch64-a53/kernels qemu-aarch64 -cpu cortex-a53 "$BUILD/aarch64/bin/kernels" --chosen neon
+  run aarch64-a53/golden qemu-aarch64 -cpu cortex-a53 "$BUILD/aarch64/bin/golden"
+}
 
 # A G4 has AltiVec, a G3 runs the same programs without.
 ppc_g4() {
@@ -186,7 +194,7 @@ ppc_g4() {
     qemu-ppc -cpu 7447a -L "$BUILD/ppc/deps/root"
 }
 ppc_g3() {
-  run ppc-g3/kernels qemu-ppc -cpu 750 "$BUILD/ppc/bin/kernels"
+  run ppc-g3/kernels qemu-ppc -cpu 750 "$BUILD/ppc/bin/kernels" --chosen portable
   run ppc-g3/golden qemu-ppc -cpu 750 "$BUILD/ppc/bin/golden"
   run ppc-g3/story sh tests/cross/story.sh "$BUILD/ppc" portable \
     qemu-ppc -cpu 750 -L "$BUILD/ppc/deps/root"

@@ -17,7 +17,7 @@
 #include "layers.h"
 
 #define POSITIONS 16 /* in a KV block */
-#define COLUMNS   4  /* registers of an output that are summed at a time */
+#define AT_ONCE   4  /* registers of an output that are summed at a time */
 
 #define PAIRS_BYTES(bf16) ((bf16) ? 64u : 128u) /* of 16 pairs */
 
@@ -134,7 +134,7 @@ static ALWAYS_INLINE void add_columns(float *acc, size_t acc_stride, const float
 {
     const size_t step = (size_t)stride / LANES * PAIRS_BYTES(bf16);
     const unsigned char *at = v + (size_t)column / LANES * PAIRS_BYTES(bf16);
-    sixteen sum[QUERIES][COLUMNS];
+    sixteen sum[QUERIES][AT_ONCE];
     int32_t t;
     int c, q;
     UNROLL
@@ -168,8 +168,8 @@ static ALWAYS_INLINE void add_block(float *acc, size_t acc_stride, const float *
                                     const int queries, const int bf16)
 {
     int32_t d = 0;
-    for (; d + COLUMNS * LANES <= stride; d += COLUMNS * LANES)
-        add_columns(acc + d, acc_stride, e, e_stride, v, d, n, stride, COLUMNS, queries, bf16);
+    for (; d + AT_ONCE * LANES <= stride; d += AT_ONCE * LANES)
+        add_columns(acc + d, acc_stride, e, e_stride, v, d, n, stride, AT_ONCE, queries, bf16);
     for (; d < stride; d += LANES)
         add_columns(acc + d, acc_stride, e, e_stride, v, d, n, stride, 1, queries, bf16);
 }

@@ -78,6 +78,41 @@ int lull_has_altivec(void)
 #endif
 #endif
 
+#if defined(LULL_HAVE_NEON)
+int lull_has_neon(void)
+{
+    return 1; /* ARMv8-A has it */
+}
+#endif
+
+#if defined(LULL_HAVE_DOTPROD)
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
+#include <sys/types.h>
+
+int lull_has_dotprod(void)
+{
+    int has = 0;
+    size_t bytes = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &bytes, NULL, 0) == 0 && has != 0;
+}
+#elif defined(__linux__)
+#include <sys/auxv.h>
+
+#define HWCAP_DOTPROD (1ul << 20) /* HWCAP_ASIMDDP */
+
+int lull_has_dotprod(void)
+{
+    return (getauxval(AT_HWCAP) & HWCAP_DOTPROD) != 0;
+}
+#else
+int lull_has_dotprod(void)
+{
+    return 0; /* no way to ask is known */
+}
+#endif
+#endif
+
 /* ---- the tables */
 
 static const lull_kernels *const tables[] = {
@@ -90,6 +125,12 @@ static const lull_kernels *const tables[] = {
 #endif
 #if defined(LULL_HAVE_ALTIVEC)
     &lull_kernels_altivec,
+#endif
+#if defined(LULL_HAVE_NEON)
+    &lull_kernels_neon,
+#endif
+#if defined(LULL_HAVE_DOTPROD)
+    &lull_kernels_dotprod,
 #endif
 };
 #define N_TABLES ((int)(sizeof tables / sizeof tables[0]))

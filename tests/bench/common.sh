@@ -73,7 +73,7 @@ parts() {
   echo "$layers linear_$2 --rows $dim --cols $hidden"
   echo "1 linear_$2 --rows $vocab --cols $dim"
   case $2 in
-    q8)
+    q8 | q4)
       echo "$((3 * layers + 1)) quantize --cols $dim"
       echo "$layers quantize --cols $hidden"
       echo "$layers attention_bf16 --cols $dim --heads $heads --positions $3"

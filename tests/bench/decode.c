@@ -1,16 +1,17 @@
 /* decode.c - how fast a model runs: prefill and decoding, through the C API, in one process.
  * usage: decode MODEL [--precision f32|q8|q4] [--group N] [--kv f32|bf16] [--cpu NAME]
  *                     [--threads N] [--batch N] [--streams N] [--prefill N] [--tokens N]
- *                     [--repeat N] [--load-only] [--mark]
+ *                     [--repeat N] [--extra N] [--load-only] [--mark]
  *
  * Evaluates --prefill tokens (BOS, then fixed ids; default 1), which is the depth decoding begins
  * at, then decodes --tokens more greedily, one step and one argmax each, and prints one line of
  * JSON.  With --streams N there are N sequences, each with a prompt of its own, and a step decodes
  * one token of each: rates are of all of them together, and --batch (tokens in one pass over the
  * weights) is at least N unless given.  --repeat does so again with new sequences; the rates are
- * medians.  `ids` is a hash of the tokens chosen: equal wherever the arithmetic is.  --mark
- * executes, on PowerPC, the no-op `or 28,28,28` after the prefill and after each step, at which an
- * emulator can divide its counts. */
+ * medians.  `ids` is a hash of the tokens chosen: equal wherever the arithmetic is.  --extra
+ * evaluates N tokens more, in one step of a new sequence.  --mark executes, on PowerPC, the no-op
+ * `or 28,28,28` after loading, the prefill, each step and what is extra, at which an emulator can
+ * divide its counts. */
 #include "bench.h"
 #include "lull.h"
 
@@ -20,7 +21,7 @@ typedef struct plan {
     const char *path, *cpu;
     lull_precision precision;
     lull_kv_type kv;
-    long group, threads, batch, streams, prefill, tokens, repeat;
+    long group, threads, batch, streams, prefill, tokens, repeat, extra;
     int load_only, mark;
 } plan;
 
@@ -41,7 +42,7 @@ static void usage(void)
     fprintf(stderr,
             "usage: decode MODEL [--precision f32|q8|q4] [--group N] [--kv f32|bf16] [--cpu NAME] "
             "[--threads N] [--batch N] [--streams N] [--prefill N] [--tokens N] [--repeat N] "
-            "[--load-only] [--mark]\n");
+            "[--extra N] [--load-only] [--mark]\n");
     exit(2);
 }
 
@@ -96,6 +97,8 @@ static plan parse(int argc, char **argv)
             p.tokens = bench_number("--tokens", value, 1, 1000000);
         else if ((value = bench_option(argc, argv, &i, "--repeat")) != NULL)
             p.repeat = bench_number("--repeat", value, 1, 10000);
+        else if ((value = bench_option(argc, argv, &i, "--extra")) != NULL)
+            p.extra = bench_number("--extra", value, 1, 1000000);
         else if (bench_is(argv[i], "--load-only"))
             p.load_only = 1;
         else if (bench_is(argv[i], "--mark"))
@@ -147,20 +150,19 @@ static void *get(size_t n, size_t bytes)
     return block;
 }
 
-/* Open the sequences and queue a prompt in each: BOS, then ids that differ by stream. */
-static void open_streams(lull_sequence **streams, lull_context *context, const plan *p,
-                         int32_t vocab)
+/* A sequence with a prompt of n tokens queued: BOS, then ids that differ by stream. */
+static lull_sequence *open_stream(lull_context *context, long n, long stream, int32_t vocab)
 {
-    int32_t *prompt = get((size_t)p->prefill, sizeof *prompt);
+    int32_t *prompt = get((size_t)n, sizeof *prompt);
+    lull_sequence *sequence;
     lull_error error;
-    long s, i;
-    for (s = 0; s < p->streams; s++) {
-        prompt[0] = 1;
-        for (i = 1; i < p->prefill; i++) prompt[i] = (int32_t)((i * 7919 + s * 104729 + 3) % vocab);
-        check(lull_sequence_open(&streams[s], context, &error), &error);
-        feed(streams[s], prompt, (size_t)p->prefill);
-    }
+    long i;
+    prompt[0] = 1;
+    for (i = 1; i < n; i++) prompt[i] = (int32_t)((i * 7919 + stream * 104729 + 3) % vocab);
+    check(lull_sequence_open(&sequence, context, &error), &error);
+    feed(sequence, prompt, (size_t)n);
     free(prompt);
+    return sequence;
 }
 
 /* Choose a token and queue it; it goes into the hash. */
@@ -186,7 +188,8 @@ static void run_once(lull_context *context, const plan *p, int32_t vocab, rates 
     double begin, cpu;
     long i, s;
     r->ids = 0xcbf29ce484222325u; /* FNV-1a over the ids */
-    open_streams(streams, context, p, vocab);
+    for (s = 0; s < p->streams; s++) streams[s] = open_stream(context, p->prefill, s, vocab);
+    if (p->mark) set_mark();
     begin = bench_seconds();
     step(context);
     r->prefill[run] = bench_seconds() - begin;
@@ -204,6 +207,14 @@ static void run_once(lull_context *context, const plan *p, int32_t vocab, rates 
     free(streams);
 }
 
+static void run_extra(lull_context *context, const plan *p, int32_t vocab)
+{
+    lull_sequence *sequence = open_stream(context, p->extra, 0, vocab);
+    step(context);
+    if (p->mark) set_mark();
+    lull_sequence_close(sequence);
+}
+
 static rates measure(lull_context *context, const plan *p, int32_t vocab)
 {
     rates r;
@@ -213,6 +224,7 @@ static rates measure(lull_context *context, const plan *p, int32_t vocab)
     r.decode = get((size_t)p->repeat, sizeof *r.decode);
     r.cpu = get((size_t)p->repeat, sizeof *r.cpu);
     for (i = 0; i < p->repeat; i++) run_once(context, p, vocab, &r, i);
+    if (p->extra > 0) run_extra(context, p, vocab);
     return r;
 }
 
@@ -243,6 +255,7 @@ static lull_context *open_context(lull_model *model, const plan *p, const lull_c
     options.kv = p->kv;
     options.sequences = (int32_t)p->streams;
     options.length = (int32_t)(p->prefill + p->tokens);
+    if (options.length < p->extra) options.length = (int32_t)p->extra;
     if (options.length > config->seq_len) options.length = config->seq_len;
     if (p->batch > 0)
         options.batch = (int32_t)p->batch;

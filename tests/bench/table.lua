@@ -212,6 +212,18 @@ local function split(shape, precision)
   return linear, rest, parts
 end
 
+local precisions = {"f32", "q8", "q4"}
+
+-- A batch is four tokens in one step; only the last one's logits are computed.
+local function ppc_batch(shape, precision)
+  local name = precision .. " batch"
+  if not first(shape, name, "insns") then return end
+  local row = "| lull %s, %s, 4 tokens at once: each | **%.1f** | %.1f | **%.1f** | %.3f |"
+  local function millions(field) return first(shape, name, field) / 4e6 end
+  print(row:format(precision, first(shape, name, "kernel"), millions("insns"), millions("loads"),
+    millions("dram_read"), split(shape, name) / first(shape, name, "weights") / 4))
+end
+
 local function ppc_tokens(shape)
   print(("## %s\n"):format(shape))
   print("| program | M instructions a token | M loads | DRAM read, MB | instructions a weight |")
@@ -220,13 +232,14 @@ local function ppc_tokens(shape)
     local cost = other[shape]
     if cost then print(("| %s | %.1f | - | %.0f | - |"):format(other[1], cost[1], cost[2])) end
   end
-  for _, precision in ipairs{"f32", "q8"} do
+  for _, precision in ipairs(precisions) do
     if first(shape, precision, "insns") then
       local linear = split(shape, precision)
       local row = "| lull %s, %s | **%.1f** | %.1f | **%.1f** | %.3f |"
       local function millions(field) return first(shape, precision, field) / 1e6 end
       print(row:format(precision, first(shape, precision, "kernel"), millions("insns"),
         millions("loads"), millions("dram_read"), linear / first(shape, precision, "weights")))
+      ppc_batch(shape, precision)
     end
   end
 end
@@ -258,8 +271,7 @@ local function ppc()
   for i, shape in ipairs(shapes) do
     if i > 1 then print() end
     ppc_tokens(shape)
-    ppc_parts(shape, "f32")
-    ppc_parts(shape, "q8")
+    for _, precision in ipairs(precisions) do ppc_parts(shape, precision) end
   end
 end
 

@@ -7,6 +7,9 @@ if [ -e "$folder/core/kernels/altivec.o" ]; then
   own=altivec vector='	(lv[a-z]+|stv[a-z]+|v[a-z][a-z0-9]+|m[ft]vscr|m[ft]vrsave|ds[st]t?|dssall)([	 ]|$)'
 elif [ -e "$folder/core/kernels/avx2.o" ]; then
   own=avx vector='%[yz]mm|	v[a-z0-9]+ '
+elif [ -e "$folder/core/kernels/dotprod.o" ]; then
+  # What came after ARMv8.0, whose own vector instructions every file may have.
+  own=dotprod vector='	([su]+dot|sqrdml[as]h|crc32[a-z]+|(cas|swp|ldadd|ldclr|ldset|ldeor)[a-z]*)	'
 else
   echo 'no vector kernels in this build'
   exit 77

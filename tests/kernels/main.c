@@ -1,9 +1,11 @@
 /* main.c - runs every test of the kernels on every table that this machine has.
  *
- *   kernels [--seed N] [--test PART] [--cpu NAME] [--quick | --thorough] [--list] [--bench]
+ *   kernels [--seed N] [--test PART] [--cpu NAME] [--chosen NAME] [--quick | --thorough] [--list]
+ *           [--bench]
  *
  * A crash fails the test it happens in, and the next one runs.  The seed is printed: with it and
- * --test a failure repeats. */
+ * --test a failure repeats.  With --chosen NAME it is a failure if this machine's choice is another
+ * table. */
 #include "fpenv.h"
 #include "verdict.h"
 
@@ -100,15 +102,15 @@ static int run(const test *t, const lull_kernels *k, uint64_t seed)
 }
 
 typedef struct options {
-    const char *part, *cpu;
+    const char *part, *cpu, *chosen;
     uint64_t seed;
     int bench;
 } options;
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: kernels [--seed N] [--test PART] [--cpu NAME] [--quick | --thorough] "
-                    "[--list] [--bench]\n");
+    fprintf(stderr, "usage: kernels [--seed N] [--test PART] [--cpu NAME] [--chosen NAME] "
+                    "[--quick | --thorough] [--list] [--bench]\n");
     return 2;
 }
 
@@ -142,6 +144,8 @@ static int parse(options *o, int argc, char **argv)
             o->part = argv[++i];
         } else if (i + 1 < argc && strcmp(arg, "--cpu") == 0) {
             o->cpu = argv[++i];
+        } else if (i + 1 < argc && strcmp(arg, "--chosen") == 0) {
+            o->chosen = argv[++i];
         } else {
             return usage() + 1;
         }
@@ -149,9 +153,18 @@ static int parse(options *o, int argc, char **argv)
     return 0;
 }
 
+static int chooses(const char *name)
+{
+    const lull_kernels *best;
+    const int good = lull_kernels_select(NULL, &best, NULL) == LULL_OK;
+    const int same = good && strcmp(best->name, name) == 0;
+    printf("%-4s  this machine's choice is %s\n", same ? "ok" : "FAIL", good ? best->name : "none");
+    return same;
+}
+
 int main(int argc, char **argv)
 {
-    options o = {"", NULL, 0, 0};
+    options o = {"", NULL, NULL, 0, 0};
     int n, i, j, stop, passed = 0, failed = 0;
     const lull_kernels *const *all = lull_kernels_all(&n);
 
@@ -163,6 +176,10 @@ int main(int argc, char **argv)
     if (stop != 0) return stop - 1;
     catch_crashes();
     if (!o.bench) printf("seed %lu\n", (unsigned long)o.seed);
+    if (o.chosen != NULL && chooses(o.chosen))
+        passed++;
+    else if (o.chosen != NULL)
+        failed++;
     for (i = 0; i < n; i++) {
         if (o.cpu != NULL && strcmp(o.cpu, all[i]->name) != 0) continue;
         if (!all[i]->available()) {
