@@ -48,11 +48,6 @@ field() {
   sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p'
 }
 
-# median: of the numbers on standard input.
-median() {
-  sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
-}
-
 # inside LINE: the fields of a JSON line, without its braces.
 inside() {
   inside=${1#\{}
