@@ -17,6 +17,7 @@
  *  core.llama2c_state(seed)              for logits:llama2c; :value, :clone, :reset(seed)
  *  core.cpus()                           {{name =, available =}, ...}, the best last
  *  core.utf8_complete(text)              bytes of whole characters at its start
+ *  core.read_bandwidth(bytes, {threads = 1, seconds = 0.2})        bytes per second
  *  core.clock()  core.version  core.math.{exp, log, pow, sin, cos}
  *
  *  model:context{sequences =, length =, threads =, batch =, kv = "f32" | "bf16", cpu =,
@@ -89,6 +90,23 @@ static int clock_seconds(lua_State *L)
     return 1;
 }
 
+/* core.read_bandwidth(bytes, {threads =, seconds =}) -> bytes per second */
+static int read_bandwidth(lua_State *L)
+{
+    static const char *const names[] = {"threads", "seconds", NULL};
+    double bytes = lull_check_integer(L, 1, 1, 1099511627776.0), seconds, rate;
+    int32_t threads;
+    lull_error error;
+    lua_settop(L, 2);
+    lull_options_check(L, 2, names);
+    threads = (int32_t)lull_option_integer(L, 2, "threads", 0, 256, 1);
+    seconds = lull_option_number(L, 2, "seconds", 0, 3600, 0.2);
+    if (lull_read_bandwidth((uint64_t)bytes, threads, seconds, NULL, &rate, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
+    lua_pushnumber(L, (lua_Number)rate);
+    return 1;
+}
+
 /* ---- core.math: the elementary functions that give the same bits everywhere */
 
 static double check_real(lua_State *L, int arg)
@@ -144,6 +162,7 @@ static const luaL_Reg functions[] = {
     {"llama2c_state", lull_lua_llama2c_new},
     {"utf8_complete", utf8_complete},
     {"clock", clock_seconds},
+    {"read_bandwidth", read_bandwidth},
     {NULL, NULL},
 };
 

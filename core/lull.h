@@ -80,6 +80,20 @@ typedef struct lull_allocator {
     void *user;
 } lull_allocator;
 
+/* -------------------------------------------------------------------------------- the machine */
+
+/** How fast this machine reads so many bytes over and over: a decode step reads all weights once, so
+ *  none takes less than weight_bytes / this.
+ *
+ *  bytes      1..2^40; rounded up to whole cache lines.  What fits a cache is read from there
+ *  threads    that read at once, each its share; 0 = the cores this process may use; 0..256
+ *  seconds    to go on for; the best of at least 6 samples of 2 ms and more counts.  0..3600
+ *  allocator  NULL = libc; bytes are taken from it, and given back
+ *  Errors     EINVAL, ENOMEM, EIO (threads). */
+LULL_API lull_status lull_read_bandwidth(uint64_t bytes, int32_t threads, double seconds,
+                                         const lull_allocator *allocator, double *bytes_per_second,
+                                         lull_error *error);
+
 /* -------------------------------------------------------------------------------------- models */
 
 typedef struct lull_model lull_model;
@@ -276,7 +290,7 @@ typedef struct lull_context_options {
     lull_kv_type kv;
     const char *cpu;           /* kernels by name, NULL = the best here; see lull_cpu_name */
     uint64_t max_memory_bytes; /* 0 = no limit */
-    int profile;               /* 1: measure where the time of steps goes; see lull_context_times_get */
+    int profile; /* 1: measure where the time of steps goes; see lull_context_times_get */
 } lull_context_options;
 
 LULL_API void lull_context_options_init(lull_context_options *options);

@@ -61,10 +61,13 @@ static ALWAYS_INLINE const unsigned char *panel_units(const panel *p)
 /* To the n-th token further. */
 static ALWAYS_INLINE void panel_advance(panel *p, size_t n)
 {
-    p->x += p->x == NULL ? 0 : n * p->x_stride;
-    p->q += p->q == NULL ? 0 : n * p->q_stride;
-    p->scale += p->scale == NULL ? 0 : n * p->s_stride;
-    p->offset += p->offset == NULL ? 0 : n * p->s_stride;
+    if (p->x != NULL) {
+        p->x += n * p->x_stride;
+    } else {
+        p->q += n * p->q_stride;
+        p->scale += n * p->s_stride;
+        p->offset += n * p->s_stride;
+    }
     p->y += n * p->y_stride;
 }
 

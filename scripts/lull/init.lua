@@ -35,6 +35,9 @@ local lull = {
   quantize = core.quantize,
   --- cpus() -> {{name =, available =}, ...}: the kernels of this build, the best last
   cpus = core.cpus,
+  --- read_bandwidth(bytes, {threads =, seconds =}) -> bytes per second this machine reads so
+  -- much memory at: the roof over a decode step
+  read_bandwidth = core.read_bandwidth,
   --- random(seed, stream, position, purpose, attempt) -> u in [0, 1), a function of these alone
   random = core.random,
   --- rng{seed =, stream =} -> an object that draws one such number after another

@@ -23,13 +23,13 @@ parse_options() {
   mkdir -p "$scratch" "$results"
 }
 
-# build_programs FOLDER [MAKE VARIABLES]: bench_decode and bench_kernels (and mkmodel) in
-# $scratch/FOLDER/bin.
+# build_programs FOLDER [MAKE VARIABLES]: bench_decode, bench_kernels and bench_roof (and mkmodel)
+# in $scratch/FOLDER/bin.
 build_programs() {
   folder=$scratch/$1
   shift
   make -C "$root" --no-print-directory BUILD="$folder" "$@" "$folder/bin/bench_mkmodel" \
-    "$folder/bin/bench_decode" "$folder/bin/bench_kernels" >&2
+    "$folder/bin/bench_decode" "$folder/bin/bench_kernels" "$folder/bin/bench_roof" >&2
 }
 
 # make_model SHAPE GROUP: $scratch/SHAPE.bin (float32), $scratch/SHAPE-gGROUP.bin (8 bits) and

@@ -1,13 +1,17 @@
-/* decode.c - how fast one stream of one model runs: decoding, through the C API, in one process.
- * usage: decode MODEL [--precision f32|q8|q4] [--group N] [--cpu NAME] [--threads N] [--prefill N]
- *                     [--tokens N] [--repeat N] [--batch N] [--load-only] [--mark]
+/* decode.c - how fast a model runs: prefill and decoding, through the C API, in one process.
+ * usage: decode MODEL [--precision f32|q8|q4] [--group N] [--kv f32|bf16] [--cpu NAME]
+ *                     [--threads N] [--batch N] [--streams N] [--prefill N] [--tokens N]
+ *                     [--repeat N] [--extra N] [--load-only] [--mark]
  *
- * Evaluates --prefill tokens (BOS, then fixed ids; default 1), then decodes --tokens more greedily,
- * one step and one argmax each, and prints one line of JSON.  --repeat does so again with a new
- * sequence; the rates are medians.  `ids` is a hash of the tokens chosen: equal wherever the
- * arithmetic is.  --batch evaluates that many tokens more, in one step of a new sequence.  --mark
- * executes, on PowerPC, the no-op `or 28,28,28` after loading, the prefill, each token and the batch,
- * at which an emulator can divide its counts. */
+ * Evaluates --prefill tokens (BOS, then fixed ids; default 1), which is the depth decoding begins
+ * at, then decodes --tokens more greedily, one step and one argmax each, and prints one line of
+ * JSON.  With --streams N there are N sequences, each with a prompt of its own, and a step decodes
+ * one token of each: rates are of all of them together, and --batch (tokens in one pass over the
+ * weights) is at least N unless given.  --repeat does so again with new sequences; the rates are
+ * medians.  `ids` is a hash of the tokens chosen: equal wherever the arithmetic is.  --extra
+ * evaluates N tokens more, in one step of a new sequence.  --mark executes, on PowerPC, the no-op
+ * `or 28,28,28` after loading, the prefill, each step and what is extra, at which an emulator can
+ * divide its counts. */
 #include "bench.h"
 #include "lull.h"
 
@@ -16,7 +20,8 @@
 typedef struct plan {
     const char *path, *cpu;
     lull_precision precision;
-    long group, threads, prefill, tokens, repeat, batch;
+    lull_kv_type kv;
+    long group, threads, batch, streams, prefill, tokens, repeat, extra;
     int load_only, mark;
 } plan;
 
@@ -35,8 +40,9 @@ static void check(lull_status status, const lull_error *error)
 static void usage(void)
 {
     fprintf(stderr,
-            "usage: decode MODEL [--precision f32|q8|q4] [--group N] [--cpu NAME] [--threads N] "
-            "[--prefill N] [--tokens N] [--repeat N] [--batch N] [--load-only] [--mark]\n");
+            "usage: decode MODEL [--precision f32|q8|q4] [--group N] [--kv f32|bf16] [--cpu NAME] "
+            "[--threads N] [--batch N] [--streams N] [--prefill N] [--tokens N] [--repeat N] "
+            "[--extra N] [--load-only] [--mark]\n");
     exit(2);
 }
 
@@ -49,6 +55,14 @@ static lull_precision parse_precision(const char *text)
     return LULL_AS_STORED;
 }
 
+static lull_kv_type parse_kv(const char *text)
+{
+    if (strcmp(text, "f32") == 0) return LULL_KV_F32;
+    if (strcmp(text, "bf16") == 0) return LULL_KV_BF16;
+    usage();
+    return LULL_KV_DEFAULT;
+}
+
 static plan parse(int argc, char **argv)
 {
     plan p;
@@ -58,6 +72,7 @@ static plan parse(int argc, char **argv)
     memset(&p, 0, sizeof p);
     p.path = argv[1];
     p.threads = 1;
+    p.streams = 1;
     p.prefill = 1;
     p.tokens = 64;
     p.repeat = 1;
@@ -70,14 +85,20 @@ static plan parse(int argc, char **argv)
             p.group = bench_number("--group", value, 1, 65536);
         else if ((value = bench_option(argc, argv, &i, "--threads")) != NULL)
             p.threads = bench_number("--threads", value, 0, 256);
+        else if ((value = bench_option(argc, argv, &i, "--kv")) != NULL)
+            p.kv = parse_kv(value);
+        else if ((value = bench_option(argc, argv, &i, "--batch")) != NULL)
+            p.batch = bench_number("--batch", value, 1, 1024);
+        else if ((value = bench_option(argc, argv, &i, "--streams")) != NULL)
+            p.streams = bench_number("--streams", value, 1, 1024);
         else if ((value = bench_option(argc, argv, &i, "--prefill")) != NULL)
             p.prefill = bench_number("--prefill", value, 1, 1000000);
-        else if ((value = bench_option(argc, argv, &i, "--batch")) != NULL)
-            p.batch = bench_number("--batch", value, 1, 1000000);
         else if ((value = bench_option(argc, argv, &i, "--tokens")) != NULL)
             p.tokens = bench_number("--tokens", value, 1, 1000000);
         else if ((value = bench_option(argc, argv, &i, "--repeat")) != NULL)
             p.repeat = bench_number("--repeat", value, 1, 10000);
+        else if ((value = bench_option(argc, argv, &i, "--extra")) != NULL)
+            p.extra = bench_number("--extra", value, 1, 1000000);
         else if (bench_is(argv[i], "--load-only"))
             p.load_only = 1;
         else if (bench_is(argv[i], "--mark"))
@@ -100,10 +121,15 @@ static double peak_bytes(void)
 #endif
 }
 
-static void step(lull_context *context, lull_sequence *sequence, const int32_t *ids, size_t n)
+static void feed(lull_sequence *sequence, const int32_t *ids, size_t n)
 {
     lull_error error;
     check(lull_sequence_feed(sequence, ids, n, 0, &error), &error);
+}
+
+static void step(lull_context *context)
+{
+    lull_error error;
     check(lull_context_step(context, 0, NULL, &error), &error);
 }
 
@@ -114,73 +140,129 @@ static void set_mark(void)
 #endif
 }
 
-static void run_once(lull_context *context, const plan *p, int32_t vocab, const int32_t *prompt,
-                     double *prefill_seconds, double *decode_seconds, double *cpu_seconds,
-                     uint64_t *ids)
+static void *get(size_t n, size_t bytes)
 {
+    void *block = calloc(n, bytes);
+    if (block == NULL) {
+        fprintf(stderr, "decode: out of memory\n");
+        exit(1);
+    }
+    return block;
+}
+
+/* A sequence with a prompt of n tokens queued: BOS, then ids that differ by stream. */
+static lull_sequence *open_stream(lull_context *context, long n, long stream, int32_t vocab)
+{
+    int32_t *prompt = get((size_t)n, sizeof *prompt);
     lull_sequence *sequence;
+    lull_error error;
+    long i;
+    prompt[0] = 1;
+    for (i = 1; i < n; i++) prompt[i] = (int32_t)((i * 7919 + stream * 104729 + 3) % vocab);
+    check(lull_sequence_open(&sequence, context, &error), &error);
+    feed(sequence, prompt, (size_t)n);
+    free(prompt);
+    return sequence;
+}
+
+/* Choose a token and queue it; it goes into the hash. */
+static void choose(lull_sequence *sequence, int32_t vocab, uint64_t *ids)
+{
     const float *logits;
     lull_error error;
+    int32_t id;
+    check(lull_sequence_logits(sequence, &logits, &error), &error);
+    id = lull_logits_argmax(logits, (size_t)vocab);
+    if (id < 0) {
+        fprintf(stderr, "decode: no token can be chosen at position %ld\n",
+                (long)lull_sequence_length(sequence));
+        exit(1);
+    }
+    *ids = (*ids ^ (uint32_t)id) * 0x100000001b3u;
+    feed(sequence, &id, 1);
+}
+
+static void run_once(lull_context *context, const plan *p, int32_t vocab, rates *r, long run)
+{
+    lull_sequence **streams = get((size_t)p->streams, sizeof(lull_sequence *));
     double begin, cpu;
-    long i;
-    *ids = 0xcbf29ce484222325u; /* FNV-1a over the ids */
-    check(lull_sequence_open(&sequence, context, &error), &error);
+    long i, s;
+    r->ids = 0xcbf29ce484222325u; /* FNV-1a over the ids */
+    for (s = 0; s < p->streams; s++) streams[s] = open_stream(context, p->prefill, s, vocab);
     if (p->mark) set_mark();
     begin = bench_seconds();
-    step(context, sequence, prompt, (size_t)p->prefill);
-    *prefill_seconds = bench_seconds() - begin;
+    step(context);
+    r->prefill[run] = bench_seconds() - begin;
     if (p->mark) set_mark();
     begin = bench_seconds();
     cpu = bench_cpu_seconds();
     for (i = 0; i < p->tokens; i++) {
-        int32_t id;
-        check(lull_sequence_logits(sequence, &logits, &error), &error);
-        id = lull_logits_argmax(logits, (size_t)vocab);
-        if (id < 0) {
-            fprintf(stderr, "decode: no token can be chosen at position %ld\n", p->prefill + i);
-            exit(1);
-        }
-        *ids = (*ids ^ (uint32_t)id) * 0x100000001b3u;
-        step(context, sequence, &id, 1);
+        for (s = 0; s < p->streams; s++) choose(streams[s], vocab, &r->ids);
+        step(context);
         if (p->mark) set_mark();
     }
-    *decode_seconds = bench_seconds() - begin;
-    *cpu_seconds = bench_cpu_seconds() - cpu;
-    lull_sequence_close(sequence);
+    r->decode[run] = bench_seconds() - begin;
+    r->cpu[run] = bench_cpu_seconds() - cpu;
+    for (s = 0; s < p->streams; s++) lull_sequence_close(streams[s]);
+    free(streams);
 }
 
-/* Another prompt in a sequence of its own: what --mark counts after all tokens. */
-static void run_batch(lull_context *context, const plan *p, const int32_t *prompt)
+static void run_extra(lull_context *context, const plan *p, int32_t vocab)
 {
-    lull_sequence *sequence;
-    lull_error error;
-    check(lull_sequence_open(&sequence, context, &error), &error);
-    step(context, sequence, prompt, (size_t)p->batch);
+    lull_sequence *sequence = open_stream(context, p->extra, 0, vocab);
+    step(context);
     if (p->mark) set_mark();
     lull_sequence_close(sequence);
 }
 
 static rates measure(lull_context *context, const plan *p, int32_t vocab)
 {
-    const long longest = p->prefill > p->batch ? p->prefill : p->batch;
-    int32_t *prompt = malloc((size_t)longest * sizeof *prompt);
     rates r;
     long i;
     r.ids = 0;
-    r.prefill = malloc((size_t)p->repeat * sizeof *r.prefill);
-    r.decode = malloc((size_t)p->repeat * sizeof *r.decode);
-    r.cpu = malloc((size_t)p->repeat * sizeof *r.cpu);
-    if (prompt == NULL || r.prefill == NULL || r.decode == NULL || r.cpu == NULL) {
-        fprintf(stderr, "decode: out of memory\n");
-        exit(1);
-    }
-    prompt[0] = 1;
-    for (i = 1; i < longest; i++) prompt[i] = (int32_t)((i * 7919 + 3) % vocab);
-    for (i = 0; i < p->repeat; i++)
-        run_once(context, p, vocab, prompt, &r.prefill[i], &r.decode[i], &r.cpu[i], &r.ids);
-    if (p->batch > 0) run_batch(context, p, prompt);
-    free(prompt);
+    r.prefill = get((size_t)p->repeat, sizeof *r.prefill);
+    r.decode = get((size_t)p->repeat, sizeof *r.decode);
+    r.cpu = get((size_t)p->repeat, sizeof *r.cpu);
+    for (i = 0; i < p->repeat; i++) run_once(context, p, vocab, &r, i);
+    if (p->extra > 0) run_extra(context, p, vocab);
     return r;
+}
+
+static void report_rates(const rates *r, const plan *p, const lull_context_info *info)
+{
+    static const char *const kv_names[] = {"?", "f32", "bf16"};
+    const double prefill = bench_median(r->prefill, (size_t)p->repeat);
+    const double decode = bench_median(r->decode, (size_t)p->repeat);
+    const double cpu = bench_median(r->cpu, (size_t)p->repeat);
+    printf("\"kernel\":\"%s\",\"threads\":%d,\"batch\":%d,\"kv\":\"%s\",\"streams\":%ld,"
+           "\"prefill\":%ld,\"tokens\":%ld,\"repeat\":%ld,\"prefill_seconds\":%.6f,"
+           "\"decode_seconds\":%.6f,\"decode_cpu_seconds\":%.6f,",
+           info->kernel, (int)info->threads, (int)info->batch, kv_names[info->kv], p->streams,
+           p->prefill, p->tokens, p->repeat, prefill, decode, cpu);
+    printf("\"prefill_per_second\":%.2f,\"tokens_per_second\":%.2f,\"ids\":\"%08lx%08lx\",",
+           (double)(p->streams * p->prefill) / prefill, (double)(p->streams * p->tokens) / decode,
+           (unsigned long)(r->ids >> 32), (unsigned long)(r->ids & 0xffffffffu));
+}
+
+static lull_context *open_context(lull_model *model, const plan *p, const lull_config *config)
+{
+    lull_context_options options;
+    lull_context *context;
+    lull_error error;
+    lull_context_options_init(&options);
+    options.threads = (int32_t)p->threads;
+    options.cpu = p->cpu;
+    options.kv = p->kv;
+    options.sequences = (int32_t)p->streams;
+    options.length = (int32_t)(p->prefill + p->tokens);
+    if (options.length < p->extra) options.length = (int32_t)p->extra;
+    if (options.length > config->seq_len) options.length = config->seq_len;
+    if (p->batch > 0)
+        options.batch = (int32_t)p->batch;
+    else if (p->streams > options.batch)
+        options.batch = (int32_t)p->streams;
+    check(lull_context_open(&context, model, &options, &error), &error);
+    return context;
 }
 
 static void report_model(const lull_model_info *info, double load_seconds)
@@ -196,11 +278,8 @@ int main(int argc, char **argv)
 {
     const plan p = parse(argc, argv);
     lull_load_options load;
-    lull_context_options options;
     lull_model_info info;
-    lull_context_info context_info;
     lull_model *model;
-    lull_context *context;
     lull_error error;
     double begin;
 
@@ -213,23 +292,11 @@ int main(int argc, char **argv)
     lull_model_info_get(model, &info);
     report_model(&info, bench_seconds() - begin);
     if (!p.load_only) {
-        rates r;
-        double prefill, decode, cpu;
-        lull_context_options_init(&options);
-        options.threads = (int32_t)p.threads;
-        options.cpu = p.cpu;
-        check(lull_context_open(&context, model, &options, &error), &error);
+        lull_context *context = open_context(model, &p, &info.config);
+        rates r = measure(context, &p, info.config.vocab_size);
+        lull_context_info context_info;
         lull_context_info_get(context, &context_info);
-        r = measure(context, &p, info.config.vocab_size);
-        prefill = bench_median(r.prefill, (size_t)p.repeat);
-        decode = bench_median(r.decode, (size_t)p.repeat);
-        cpu = bench_median(r.cpu, (size_t)p.repeat);
-        printf("\"kernel\":\"%s\",\"threads\":%d,\"prefill\":%ld,\"tokens\":%ld,\"repeat\":%ld,"
-               "\"prefill_seconds\":%.6f,\"decode_seconds\":%.6f,\"decode_cpu_seconds\":%.6f,"
-               "\"prefill_per_second\":%.2f,\"tokens_per_second\":%.2f,\"ids\":\"%08lx%08lx\",",
-               context_info.kernel, (int)context_info.threads, p.prefill, p.tokens, p.repeat,
-               prefill, decode, cpu, (double)p.prefill / prefill, (double)p.tokens / decode,
-               (unsigned long)(r.ids >> 32), (unsigned long)(r.ids & 0xffffffffu));
+        report_rates(&r, &p, &context_info);
         free(r.prefill);
         free(r.decode);
         free(r.cpu);

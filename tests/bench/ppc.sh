@@ -60,7 +60,7 @@ record() {
 
 tokens_of() { # shape, precision
   line=$(emulate '' "$scratch/ppc/bin/bench_decode" "$scratch/$1.bin" --precision "$2" \
-    --tokens "$tokens" --batch 4 --mark)
+    --tokens "$tokens" --extra 4 --mark)
   record "$1" "$2" 3 $((tokens + 1)) "$2" "$line"
   record "$1" "$2 batch" $((tokens + 2)) $((tokens + 2)) "$2" "$line"
 }

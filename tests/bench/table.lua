@@ -1,9 +1,9 @@
 -- table.lua - Markdown tables from the JSON lines the measuring scripts leave.
--- usage: table.lua x86|ppc FILE
+-- usage: table.lua peers|ppc FILE
 
 local kind, path = ...
 if not path then
-  io.stderr:write("usage: table.lua x86|ppc FILE\n")
+  io.stderr:write("usage: table.lua peers|ppc FILE\n")
   os.exit(2)
 end
 
@@ -56,47 +56,139 @@ local function first(shape, name, field)
   return values(shape, name, field)[1]
 end
 
--- Median of a's over b's, round by round: what drifts between rounds drops out.
-local function ratio(a, b)
-  local list = {}
-  for i = 1, math.min(#a, #b) do list[i] = a[i] / b[i] end
-  return median(list)
-end
-
 local function rate(list)
   if #list == 0 then return "-" end
   local format = median(list) < 100 and "%.1f (%.1f)" or "%.0f (%.0f)"
   return format:format(median(list), largest(list))
 end
 
-local function x86()
-  print("| shape | weights | peer | lull | ratio | roof GB/s | of roof | of core | kernel |")
-  print("|---|---|---|---|---|---|---|---|---|")
-  local rows = {
-    {"f32", "run.c", "f32", "roof-f32"},
-    {"q8, runq's file", "runq.c", "q8-file", "roof-q8"},
-    {"q8 from f32", "runq.c", "q8", "roof-q8"},
-  }
-  for _, shape in ipairs(shapes) do
-    for _, row in ipairs(rows) do
-      local peer = values(shape, row[2], "tokens_per_second")
-      local own = values(shape, row[3], "tokens_per_second")
-      local roof = values(shape, row[4], "gb_per_second")
-      local used, bytes = {}, first(shape, row[3], "weight_bytes")
-      local seconds = values(shape, row[3], "decode_cpu_seconds")
-      local tokens = first(shape, row[3], "tokens")
-      for i, s in ipairs(seconds) do used[i] = tokens * bytes / s / 1e9 end
-      local shares = {values(shape, row[2], "share"), values(shape, row[3], "share")}
-      local share = math.min(median(shares[1]), median(shares[2]))
-      local group = first(shape, row[3], "group")
-      local line = "| %s | %s%s, %.1f MB | %s | %s | **%.2f** | %.1f | %.0f %% | %.0f %% | %s |"
-      print(line:format(shape, row[1], group > 0 and ", group " .. group or "", bytes / 1e6,
-        rate(peer), rate(own),
-        ratio(own, peer), median(roof), 100 * ratio(used, roof), share / 10,
-        first(shape, row[3], "kernel")))
+-------------------------------------------------------------------------------- peers
+
+-- What a size is, by what was measured.
+local SIZES = {decode = "depth %d", prefill = "prompt of %d", streams = "%d streams"}
+
+-- Names that lull's own figures have, and whose file it read where that is not its own.
+local OWN = {"lull", "lull-v2", "lull-gguf", ["lull-v2"] = "llama2.c", ["lull-gguf"] = "llama.cpp"}
+
+-- The records of each shape, size and kind of weights, in the order they were first measured:
+-- {shape, weights, what, size, [name] = {round -> record}}.
+local function cells_of()
+  local cells = {}
+  for _, record in ipairs(records) do
+    local key = table.concat({record.shape, record.what, record.size, record.weights}, " ")
+    local cell = cells[key]
+    if not cell then
+      cell = {shape = record.shape, weights = record.weights, what = record.what,
+        size = record.size}
+      cells[key], cells[#cells + 1] = cell, cell
+    end
+    cell[record.name] = cell[record.name] or {}
+    cell[record.name][record.round] = record
+  end
+  return cells
+end
+
+-- f(record of `a`, record of `b`) for the rounds that have both.
+local function pairs_of(cell, a, b, f)
+  local list = {}
+  for round, record in pairs(cell[a] or {}) do
+    local other = (cell[b] or {})[round]
+    if other then list[#list + 1] = f(record, other) end
+  end
+  return list
+end
+
+local function rates(cell, name)
+  return pairs_of(cell, name, name, function(record) return record.rate end)
+end
+
+local function ratio_text(cell, a, b)
+  local list = pairs_of(cell, a, b, function(x, y) return x.rate / y.rate end)
+  return #list > 0 and ("**%.2f**"):format(median(list)) or "-"
+end
+
+local function of_roof(cell, name)
+  local list = pairs_of(cell, name, "roof", function(x, y)
+    return x.rate * x.weight_bytes / 1e9 / y.gb_per_second
+  end)
+  return #list > 0 and ("%.0f %%"):format(100 * median(list)) or "-"
+end
+
+-- What the least favoured program got of its core.
+local function of_core(cell)
+  local least = 1000
+  for _, by_round in pairs(cell) do
+    local shares = {}
+    for _, record in pairs(type(by_round) == "table" and by_round or {}) do
+      if record.name ~= "roof" then shares[#shares + 1] = record.share end
+    end
+    least = math.min(least, median(shares) or 1000)
+  end
+  return ("%.0f %%"):format(least / 10)
+end
+
+local function weights_text(cell, name)
+  local _, record = next(cell[name])
+  return record.precision .. (record.group > 0 and ", group " .. record.group or "")
+    .. (OWN[name] and ", " .. OWN[name] .. "'s file" or "") .. (", %.1f MB"):format(
+      record.weight_bytes / 1e6), record.kernel
+end
+
+local function size_text(cell)
+  return (SIZES[cell.what]:format(cell.size):gsub("^1 streams", "1 stream"))
+end
+
+local function peers()
+  local cells = cells_of()
+  local peer_names, single, roofs = {}, true, false
+  for _, name in ipairs{"llama2.c", "llama.cpp"} do
+    for _, cell in ipairs(cells) do
+      if cell[name] then
+        peer_names[#peer_names + 1] = name
+        break
+      end
+    end
+  end
+  for _, record in ipairs(records) do
+    single = single and record.peer_threads == 1
+    roofs = roofs or record.name == "roof"
+  end
+  local function row(columns)
+    print("| " .. table.concat(columns, " | ") .. " |")
+  end
+  local head, rule = {"shape", "", "weights", "lull"}, {}
+  for _, name in ipairs(peer_names) do head[#head + 1] = name end
+  for _, name in ipairs(peer_names) do head[#head + 1] = "x " .. name end
+  if roofs then head[#head + 1] = "of roof" end
+  if single then head[#head + 1] = "of core" end
+  head[#head + 1] = "kernel"
+  for i = 1, #head do rule[i] = i < 4 and "---" or "--:" end
+  row(head)
+  row(rule)
+  for _, cell in ipairs(cells) do
+    for _, own in ipairs(OWN) do
+      if cell[own] then
+        local weights, kernel = weights_text(cell, own)
+        local columns = {cell.shape, size_text(cell), weights,
+          rate(rates(cell, own))}
+        for _, name in ipairs(peer_names) do
+          local skip = name ~= (OWN[own] or name)
+          columns[#columns + 1] = skip and "-" or rate(rates(cell, name))
+        end
+        for _, name in ipairs(peer_names) do
+          local skip = name ~= (OWN[own] or name)
+          columns[#columns + 1] = skip and "-" or ratio_text(cell, own, name)
+        end
+        if roofs then columns[#columns + 1] = of_roof(cell, own) end
+        if single then columns[#columns + 1] = of_core(cell) end
+        columns[#columns + 1] = kernel
+        row(columns)
+      end
     end
   end
 end
+
+-------------------------------------------------------------------------------- ppc
 
 -- Counted the same way, gcc 12: instructions and DRAM bytes read, millions a token.
 local others = {
@@ -183,11 +275,11 @@ local function ppc()
   end
 end
 
-if kind == "x86" then
-  x86()
+if kind == "peers" then
+  peers()
 elseif kind == "ppc" then
   ppc()
 else
-  io.stderr:write("table.lua: " .. kind .. ": expected x86 or ppc\n")
+  io.stderr:write("table.lua: " .. kind .. ": expected peers or ppc\n")
   os.exit(2)
 end

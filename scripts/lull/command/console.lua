@@ -55,11 +55,36 @@ end
 --- Is the last thing that was printed a finished line?
 console.at_line_start = true
 
+-- Lua cannot ask; the shell can, about the descriptors it inherits.
+local function is_terminal(descriptor)
+  local status = os.execute("test -t " .. descriptor)
+  return status == true or status == 0
+end
+
+local has_terminal -- is standard error one? nil: not yet asked
+local progress = ""
+
+--- Show what is being done, in place of what was shown before; "" takes it away. Only on a
+-- terminal, on standard error.
+function console.progress(text)
+  if text == progress then
+    return
+  elseif has_terminal == nil then
+    has_terminal = is_terminal(2)
+  end
+  if has_terminal then
+    write(io.stderr, "\r" .. text .. (" "):rep(#progress - #text)
+      .. ("\b"):rep(#progress - #text))
+  end
+  progress = text
+end
+
 --- Print at once, and fail when that cannot be done: to a full disk print() would seem to work.
 function console.out(text)
   if text == "" then
     return
   end
+  console.progress("")
   console.at_line_start = false -- an interrupt may come at any time
   local ok, message, errno = write(io.stdout, text)
   if not ok then
@@ -74,6 +99,7 @@ end
 
 --- A line for people, beside the output.
 function console.note(text)
+  console.progress("")
   write(io.stderr, text .. "\n")
 end
 
@@ -165,6 +191,11 @@ end
 --- The same for people, in three digits or more: "0.77", "12.3", "1234", or "n/a".
 function console.rate_text(rate)
   return rate and console.fixed(rate, rate < 10 and 2 or rate < 100 and 1 or 0) or "n/a"
+end
+
+--- The same with thousands set apart, for columns.
+function console.rate_thousands(rate)
+  return rate and rate >= 1000 and console.thousands(rate) or console.rate_text(rate)
 end
 
 -------------------------------------------------------------------------------- JSON

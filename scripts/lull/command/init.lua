@@ -71,6 +71,7 @@ end
 
 -- Say what went wrong and return the exit code.
 local function report(who, failure)
+  console.progress("")
   if not console.at_line_start then
     io.stdout:write("\n")
     io.stdout:flush()

@@ -32,7 +32,7 @@ local FUNCTIONS = {
   load = {path(), options()},
   inspect = {path(), options()},
   quantize = {path(), {"no/such/output", "string"}, options()},
-  cpus = {}, clock = {},
+  cpus = {}, clock = {}, read_bandwidth = {integer(1, 2 ^ 40), options()},
   rng = {{{seed = 1}, "table"}},
   random = {SEED, SEED, integer(0, 2 ^ 32 - 1), maybe {0, "string", low = 0, high = 65535},
     maybe(integer(0, 65535))},

@@ -65,8 +65,9 @@ describe("wrong usage", function()
     "tokenize lullaby --decode 2048", "tokenize lullaby --ids --json x", "quantize",
     "quantize a", "quantize a b --to q5", "quantize a b --group 0",
     "quantize a b --format elf", "bench -n 0",
-    "bench -n 10000", "bench --runs x", "tell --cpu abacus", "bench --cpu abacus",
-    "tell --length 100000",
+    "bench -n 10000", "bench --runs x", "bench --prefill 0", "bench --prefill 4,100000",
+    "bench --widths 1,,2", "bench --compare q8", "bench --depth 100000",
+    "tell --cpu abacus", "bench --cpu abacus", "tell --length 100000",
   }
   for _, arguments in ipairs(cases) do
     it("exits with 2: lull " .. arguments, function()
@@ -249,7 +250,7 @@ describe("lull tell", function()
       .. "export LOCPATH=" .. folder .. " LULL_BUILD=" .. helper.quote(helper.build)
       .. "; set -e; "
       .. lua .. STORY .. " --temperature 0.7 --top-p 0.9 --stats; "
-      .. lua .. "bench --json -n 4 --prompt-tokens 4 --runs 1; "
+      .. lua .. "bench --json -n 4 --prefill 4 --runs 1; "
       .. lua .. "inspect; " .. lua .. "tell --top-p 1.5")
     if code == 77 then
       pending("no German locale can be made here (package locales)")
@@ -506,35 +507,95 @@ describe("lull quantize", function()
 end)
 
 describe("lull bench", function()
-  it("shows rates and sizes", function()
-    local code, out, err = run("bench -n 4 --prompt-tokens 4 --runs 1 --cpu portable")
-    assert.are.equal(0, code)
+  local QUICK = "bench -n 4 --prefill 4,8 --runs 1 "
+
+  it("shows rates, phases, the roof and sizes", function()
+    local code, out, err = run(QUICK .. "--cpu portable --batched --widths 1,3")
+    assert.are.equal(0, code, err)
     assert.are.equal("", err)
-    for _, part in ipairs {"prefill", "decode", "tokens/s", "portable", "q8"} do
+    for _, part in ipairs {"4 tokens", "8 tokens", "depth 8", "1 stream ", "3 streams", "tokens/s",
+      "portable", "q8", "matmul", "attention", "sampling", "Lua", "roof", "of weights",
+      "for the model"} do
       has(out, part)
     end
     lines_fit(out, 80)
   end)
 
   it("is JSON on one line", function()
-    local code, out = run("bench -n 8 --prompt-tokens 8 --runs 3 --json --threads 2 --batch 4")
-    assert.are.equal(0, code)
+    local code, out, err = run("bench -n 8 --prefill 8 --runs 3 --json --threads 2 --batch 4 "
+      .. "--depth 5 --widths 2")
+    assert.are.equal(0, code, err)
+    assert.are.equal("", err)
     assert.are.equal(1, select(2, out:gsub("\n", "")))
     local facts = cjson.decode(out)
     assert.are.equal("lullaby.bin", facts.model)
-    assert.are.equal(2, facts.threads)
-    assert.are.equal(4, facts.batch)
-    assert.is_true(facts.decode_tokens_per_second == cjson.null
-      or facts.decode_tokens_per_second > 0)
+    assert.are.same({2, 4, 3, 8, 5}, {facts.threads, facts.batch, facts.runs, facts.tokens,
+      facts.depth})
+    assert.is_true(facts.decode_tokens_per_second > 0)
+    assert.are.equal(8, facts.prefill[1].tokens)
+    assert.is_true(facts.prefill[1].tokens_per_second > 0)
+    assert.are.equal(2, facts.batched[1].streams)
+    assert.is_true(facts.batched[1].tokens_per_second > 0)
+    assert.is_true(facts.read_bytes_per_second > 0)
+    assert.is_true(facts.roof_tokens_per_second > 0)
     assert.is_true(facts.load_seconds >= 0)
+    local sum, phases = 0, facts.seconds_per_token
+    for _, name in ipairs {"matmul", "attention", "other", "sampling", "lua"} do
+      assert.is_true(phases[name] >= 0)
+      sum = sum + phases[name]
+    end
+    assert.is_true(phases.matmul > 0 and phases.sampling > 0)
+    assert.is_true(sum >= 0.999 * phases.total)
+  end)
+
+  it("compares two settings in turns", function()
+    local code, out, err = run(QUICK .. "--compare q8 q4,kv=f32")
+    assert.are.equal(0, code, err)
+    assert.are.equal("", err)
+    for _, part in ipairs {"q8: q8", "q4,kv=f32: q4", "KV bf16", "KV f32", "B / A", "4 tokens",
+      "depth 8", "1 round in turns"} do
+      has(out, part)
+    end
+    lines_fit(out, 80)
+    code, out = run(QUICK .. "--json --compare portable threads=2,group=32")
+    assert.are.equal(0, code)
+    local facts = cjson.decode(out)
+    assert.are.equal("portable", facts.a.kernel)
+    assert.are.equal(2, facts.b.threads)
+    assert.are.same({"prefill", "prefill", "decode"}, {facts.compared[1].what,
+      facts.compared[2].what, facts.compared[3].what})
+    for _, row in ipairs(facts.compared) do
+      assert.is_true(row.a_tokens_per_second > 0 and row.b_tokens_per_second > 0 and row.ratio > 0)
+    end
+  end)
+
+  it("says what may be compared", function()
+    for _, word in ipairs {"q5", "kv=f16", "threads=x", "sing", "colour=red", "=", "q8,,=1"} do
+      local code, out, err = run(QUICK .. "--compare q8 '" .. word .. "'")
+      assert.are.equal(2, code, word .. ": " .. err)
+      assert.are.equal("", out)
+      has(err, "expected")
+    end
   end)
 
   it("needs no tokenizer", function()
     local path = os.tmpname()
     local code = shell("cp " .. helper.model_path .. " " .. path .. " && " .. helper.command()
-      .. " bench -n 2 --prompt-tokens 2 --runs 1 " .. path)
+      .. " " .. QUICK .. path)
     os.remove(path)
     assert.are.equal(0, code)
+  end)
+
+  it("shows progress on a terminal only", function()
+    if shell("command -v script") ~= 0 then
+      pending("no program 'script' here")
+      return
+    end
+    local code, out = shell("script -qec " .. helper.quote(helper.command() .. " " .. QUICK
+      .. "> /dev/null") .. " /dev/null < /dev/null")
+    assert.are.equal(0, code, out)
+    has(out, "\rprefill, 4 tokens: run 1 of 1")
+    assert.is_truthy(out:find("\r +\b+$"), "the progress line is left there")
   end)
 end)
 

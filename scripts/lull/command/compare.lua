@@ -1,0 +1,151 @@
+--- lull bench --compare: two settings of one model, measured in turns.
+-- @module lull.command.compare
+local lull = require "lull"
+local console = require "lull.command.console"
+local measure = require "lull.command.measure"
+
+local compare = {}
+
+local CHOICES = {precision = {f32 = true, q8 = true, q4 = true}, kv = {f32 = true, bf16 = true}}
+local NUMBERS = {
+  threads = console.integer("threads", 0, 256), batch = console.integer("batch", 1, 1024),
+  group = console.integer("group", 1, 65536),
+}
+
+local function kernels()
+  local names = {}
+  for i, cpu in ipairs(lull.cpus()) do
+    names[i], names[cpu.name] = cpu.name, true
+  end
+  return names
+end
+
+-- One word of a setting -> the option it is, and its value.
+local function option_of(word)
+  local cpus = kernels()
+  local key, value = word:match("^(%w+)=(.+)$")
+  if CHOICES.precision[word] then
+    return "precision", word
+  elseif cpus[word] then
+    return "cpu", word
+  elseif CHOICES[key] and CHOICES[key][value] or key == "cpu" and cpus[value] then
+    return key, value
+  elseif NUMBERS[key] then
+    local number, problem = NUMBERS[key](value)
+    if number then
+      return key, number
+    end
+    console.fail(console.USAGE, "--compare: " .. problem)
+  end
+  console.fail(console.USAGE, "--compare: '" .. word .. "' is no setting: expected f32, q8 or q4, "
+    .. "a kernel (" .. table.concat(cpus, ", ") .. "),\nor kv=, threads=, batch= or group= with a "
+    .. "value; several with commas between")
+end
+
+-- The command line's options with those of one setting in their places.
+local function with_setting(args, text)
+  local changed = {}
+  for key, value in pairs(args) do
+    changed[key] = value
+  end
+  for word in text:gmatch("[^,]+") do
+    local key, value = option_of(word)
+    changed[key] = value
+  end
+  return changed
+end
+
+local function same_weights(a, b)
+  return a.precision == b.precision and a.group == b.group
+end
+
+-- Both rates of every task, and the ratio.
+local function measure_all(plan, tasks_a, tasks_b, label)
+  local rows, infos = {}, nil
+  for i, entry in ipairs(tasks_a) do
+    local a, b = entry.open(), tasks_b[i].open()
+    local row = {kind = entry.kind, size = entry.size}
+    row.a, row.b, row.ratio = measure.turns(a, b, plan.runs, function(round)
+      console.progress(entry.kind .. ", " .. label(entry.kind, entry.size) .. ": round " .. round
+        .. " of " .. plan.runs)
+    end)
+    if entry.kind == "decode" then
+      infos = {a.info, b.info}
+    end
+    rows[#rows + 1] = row
+    a.close()
+    b.close()
+  end
+  return rows, infos
+end
+
+local function describe(info, context)
+  return info.precision .. (info.group > 0 and " g" .. console.fixed(info.group, 0) or "") .. ", "
+    .. context.kernel .. ", " .. console.count(context.threads, "thread") .. ", KV " .. context.kv
+    .. ", " .. console.bytes(info.weight_bytes)
+end
+
+local function print_text(path, names, facts, label)
+  local width = math.max(10, #names[1], #names[2])
+  local function columns(what, size, a, b, ratio)
+    return string.format("  %-9s%12s  %" .. width .. "s  %" .. width .. "s  %8s\n", what, size, a,
+      b, ratio)
+  end
+  local out = {path .. "\n"}
+  for i = 1, 2 do
+    out[#out + 1] = string.format("  %-9s %s\n", i == 1 and "A" or "B",
+      names[i] .. ": " .. describe(facts.infos[i], facts.contexts[i]))
+  end
+  out[#out + 1] = "\n" .. columns("", "tokens/s", names[1], names[2], "B / A")
+  for i, row in ipairs(facts.rows) do
+    local again = i > 1 and facts.rows[i - 1].kind == row.kind
+    out[#out + 1] = columns(again and "" or row.kind, label(row.kind, row.size),
+      console.rate_thousands(row.a), console.rate_thousands(row.b), console.fixed(row.ratio, 2))
+  end
+  out[#out + 1] = "\n  " .. console.count(facts.runs, "round")
+    .. " in turns: medians, and the median of their ratios\n"
+  console.out(table.concat(out))
+end
+
+local function print_json(path, names, facts)
+  local function setting(i)
+    local info, context = facts.infos[i], facts.contexts[i]
+    return console.object {
+      {"name", names[i]}, {"precision", info.precision}, {"group", info.group},
+      {"kernel", context.kernel}, {"threads", context.threads}, {"kv", context.kv},
+      {"batch", context.batch}, {"weight_bytes", info.weight_bytes},
+    }
+  end
+  local rows = {}
+  for i, row in ipairs(facts.rows) do
+    rows[i] = console.object {
+      {"what", row.kind}, {"size", row.size}, {"a_tokens_per_second", row.a},
+      {"b_tokens_per_second", row.b}, {"ratio", row.ratio},
+    }
+  end
+  console.out(console.json(console.object {
+    {"lull", lull.version}, {"model", path:match("[^/]*$")}, {"rounds", facts.runs},
+    {"a", setting(1)}, {"b", setting(2)}, {"compared", rows},
+  }) .. "\n")
+end
+
+--- Measure the two settings in args.compare; `bench` is what lull.command.bench lends.
+function compare.run(path, args, bench)
+  local names = args.compare
+  local given = {with_setting(args, names[1]), with_setting(args, names[2])}
+  console.progress("loading")
+  local a = bench.open(path, given[1])
+  local b = same_weights(given[1], given[2]) and a or bench.open(path, given[2])
+  local plan = bench.plan(args, a:info().seq_len)
+  local facts = {runs = plan.runs, infos = {a:info(), b:info()}}
+  facts.rows, facts.contexts = measure_all(plan,
+    bench.tasks(plan, a, bench.settings(given[1])), bench.tasks(plan, b, bench.settings(given[2])),
+    bench.label)
+  local print_facts = args.json and print_json or print_text
+  print_facts(path, names, facts, bench.label)
+  a:close()
+  b:close()
+  return console.DONE
+end
+
+return compare
