@@ -5,6 +5,7 @@
 #   make test         installs what the tests need, builds everything, runs every test;
 #                     the last line counts them.  T=text runs the tests whose names have it
 #   make SAN=asan test    the native tests under a sanitizer: asan, ubsan or tsan
+#   make EMULATE_AMX=1 BUILD=folder    for tests: AMX's instructions emulated, in a folder of its own
 #   make check        formatting and static analysis
 #   make fuzz         each fuzz target for FUZZ_SECONDS (30), with clang
 #   make bench        lists the measurements; RUN='NAME OPTIONS' runs one
@@ -32,6 +33,7 @@ DATADIR    ?= $(PREFIX)/share/lull
 LMODDIR    ?= $(PREFIX)/share/lua/$(LUA_V)
 CMODDIR    ?= $(PREFIX)/lib/lua/$(LUA_V)
 SAN        ?=
+EMULATE_AMX ?=
 BUILD      ?= build$(if $(SAN),-$(SAN))
 JOBS       ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 VERSION    := $(shell sed -n 's/^\#define LULL_VERSION "\(.*\)"/\1/p' core/lull.h)
@@ -112,8 +114,9 @@ LUA_LIBS   ?= $(shell $(PKG_CONFIG) --libs $(LUA_PC) 2>/dev/null || echo -llua$(
 # select.c is told by LULL_HAVE_<ISA>.
 ISA_avx2    := -mavx2 -mfma
 ISA_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
+ISA_amx     := $(ISA_avx512) -mgfni -mamx-tile -mamx-int8
 ISA_altivec := -maltivec -mcpu=7450 $(if $(filter Darwin,$(OS)),,-mabi=altivec)
-ISAS_x86_64 := avx2 avx512
+ISAS_x86_64 := avx2 avx512 amx
 ISAS_i386   := avx2 avx512
 ISAS_ppc    := altivec
 ISA_FILES   := $(foreach i,avx2 avx512 amx altivec neon,$(wildcard core/kernels/$(i)*.c))
@@ -168,7 +171,11 @@ $(BUILD)/tests/bench/%: OPT := -O3
 $(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
 $(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)
 $(BUILD)/core/kernels/avx512%: ISA := $(ISA_avx512)
+$(BUILD)/core/kernels/amx%: ISA := $(ISA_amx)
 $(BUILD)/core/kernels/altivec%: ISA := $(ISA_altivec)
+ifneq ($(EMULATE_AMX),)
+$(BUILD)/core/kernels/amx%: DEFS := -DLULL_TILES='"tile_emulation.h"' -iquote tests/kernels
+endif
 $(BUILD)/bindings/%: DEFS := $(LUA_CFLAGS)
 $(BUILD)/tests/hosts/%: DEFS := $(LUA_CFLAGS)
 $(BUILD)/examples/%: DEFS := $(LUA_CFLAGS)
@@ -188,7 +195,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # Everything is built again when the compiler or a flag changes.
 FLAGS_NOW = $(CC) $(CPPFLAGS) $(LULL_CFLAGS) $(HAVE) $(LUA_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) \
-            $(SAN_FLAGS) $(LDFLAGS)
+            $(SAN_FLAGS) $(LDFLAGS) $(EMULATE_AMX:%=emulated-amx)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@

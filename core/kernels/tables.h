@@ -11,10 +11,12 @@
 extern const lull_kernels lull_kernels_portable;
 extern const lull_kernels lull_kernels_avx2;
 extern const lull_kernels lull_kernels_avx512;
+extern const lull_kernels lull_kernels_amx;
 extern const lull_kernels lull_kernels_altivec;
 
 int lull_has_avx2(void);   /* AVX2 and FMA */
 int lull_has_avx512(void); /* AVX-512 F, BW, DQ, VL and VNNI */
+int lull_has_amx(void); /* those, GFNI, and AMX with int8, which the system lets this process use */
 int lull_has_altivec(void);
 
 #endif
