@@ -293,15 +293,18 @@ FIX_ppc       := lua5.1 tests/setup/plain_mffs.lua
 # Other versions of Lua that the module is built for; LuaJIT loads the one for 5.1.
 LUAS          := $(if $(SAN),,5.2 5.3 5.4)
 LUAS          := $(if $(T),$(foreach v,$(LUAS),$(if $(findstring $(T),spec-lua$(v)),$(v))),$(LUAS))
+# AMX's kernels once more, with its instructions emulated: few machines have them.
+EMULATED      := $(if $(filter amx,$(ISAS)),amx-emulated)
+EMULATED      := $(if $(T),$(if $(findstring $(T),amx-emulated/kernels amx-emulated/golden),$(EMULATED)),$(EMULATED))
 PARALLEL       = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # A second make, because what it finds out about compilers and libraries may just have come.
 test:
 	@sh tests/setup/packages.sh test
-	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(LUAS:%=lua-%) $(CROSS:%=cross-%) || \
+	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(EMULATED) $(LUAS:%=lua-%) $(CROSS:%=cross-%) || \
 	  echo 'make: some tests do not build; going on with the others'
 	@BUILD='$(BUILD)' SAN='$(SAN)' JOBS='$(JOBS)' CC='$(CC)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' LUA='$(LUA)' \
-	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' LUAS='$(LUAS)' \
+	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' LUAS='$(LUAS)' EMULATED='$(EMULATED)' \
 	  sh tests/run.sh '$(T)'
 
 # Debian's sources of Lua and cmocka, to build for other machines.
@@ -312,6 +315,10 @@ $(BUILD)/sources/done:
 .PHONY: $(LUAS:%=lua-%)
 $(LUAS:%=lua-%): lua-%:
 	$(Q)$(MAKE) --no-print-directory LUA_V=$* BUILD=$(BUILD)/lua$* $(BUILD)/lua$*/lull/core.so
+
+.PHONY: amx-emulated
+amx-emulated:
+	$(Q)$(MAKE) --no-print-directory EMULATE_AMX=1 BUILD=$(BUILD)/$@ $(BUILD)/$@/bin/kernels $(BUILD)/$@/bin/golden
 
 .PHONY: $(CROSS:%=cross-%)
 $(CROSS:%=cross-%): cross-%: $(BUILD)/sources/done

@@ -291,8 +291,8 @@ static ALWAYS_INLINE void scale(__m512 *sum, const work *k, const scaling *g, co
                                 const int from, const int to, const int bits)
 {
     int t;
-    UNROLL for (t = from; t < to; t++)
-    {
+    UNROLL
+    for (t = from; t < to; t++) {
         const number *n = g->tokens + t / 4 * LANES + t % 4;
         const __m512 factor = _mm512_mul_ps(g->rows, _mm512_set1_ps(n->scale));
         __m512i dot = _mm512_load_si512(k->product[odd] + t * LANES);
@@ -321,16 +321,18 @@ static ALWAYS_INLINE void step(const pass *p, work *k, __m512 *sum, const scalin
 static ALWAYS_INLINE void start(__m512 *sum, const float *y, const pass *p, const int tokens)
 {
     int t;
-    UNROLL for (t = 0; t < tokens; t++) sum[t] = p->group == 0 || t >= p->tokens
-                                                     ? _mm512_setzero_ps()
-                                                     : _mm512_load_ps(y + (size_t)t * p->y_stride);
+    UNROLL
+    for (t = 0; t < tokens; t++)
+        sum[t] = p->group == 0 || t >= p->tokens ? _mm512_setzero_ps()
+                                                 : _mm512_load_ps(y + (size_t)t * p->y_stride);
 }
 
 static ALWAYS_INLINE void finish(const __m512 *sum, float *y, const pass *p, const int tokens)
 {
     int t;
-    UNROLL for (t = 0; t < tokens; t++) if (t < p->tokens)
-        _mm512_store_ps(y + (size_t)t * p->y_stride, sum[t]);
+    UNROLL
+    for (t = 0; t < tokens; t++)
+        if (t < p->tokens) _mm512_store_ps(y + (size_t)t * p->y_stride, sum[t]);
 }
 
 /* Up to the first step. */
