@@ -1,14 +1,14 @@
 /* amx.c - AMX: quantised linear layers of several tokens; everything else is avx512.c's.
  *
- * A step is a tile of the result: up to 16 tokens x 16 rows over one group, in int32.  Its factors
- * are a tile of activations (tokens x 64 columns, as they lie) and a tile of weights: 16 units, each
- * one row of it, read from the matrix where they are 8 bit, unpacked to signed bytes where they are
- * 4 bit.  Groups of more than 64 columns are several such products in one result.
+ * A step is one tile of the result: up to 16 tokens x 16 rows over one group, in int32.  Its
+ * factors are a tile of activations (tokens x 64 columns, as they lie) and a tile of weights: 16
+ * units, each one of its rows, read from the matrix where they are 8 bit, unpacked to signed bytes
+ * where they are 4 bit.  Groups of more than 64 columns are several such products in one result.
  *
- * The tile unit, the stores of its results and the vector unit, which scales them, must work side by
- * side: while the result of step i is scaled, that of step i + 1 is stored, step i + 3 multiplied and
- * the factors of step i + 4 loaded, into the registers of the same parity.  So it runs on from one
- * block of rows to the next. */
+ * The tile unit, the stores of its results and the vector unit, which scales them, must work side
+ * by side: while the result of step i is scaled, that of step i + 1 is stored, step i + 3 is
+ * multiplied and the factors of step i + 4 are loaded, into the registers of the same parity.  So
+ * it runs on from one block of rows to the next. */
 #include "lanes.h"
 
 #include <immintrin.h>
@@ -53,8 +53,8 @@ typedef struct pass {
     int32_t share0, share1;
 } pass;
 
-/* A place in the weights of a pass, which goes from slice to slice and from block to block.  After the
- * last block it begins that one again: what runs ahead must not leave the matrix. */
+/* A place in the weights of a pass, which goes from slice to slice and from block to block.  After
+ * the last block it begins that one again: what runs ahead must not leave the matrix. */
 typedef struct cursor {
     const unsigned char *at;
     int32_t slices, blocks; /* left in this block, and blocks after it */
@@ -65,7 +65,8 @@ typedef union number {
     int32_t offset;
 } number;
 
-#define OFFSETS (4 * TILE_TOKENS) /* from a scale to the offset that goes with it */
+#define OFFSETS     64  /* numbers from a scale to its offset */
+#define FOUR_GROUPS 128 /* numbers of four groups */
 
 /* What changes within a pass.  All of it is in memory, where it costs little, because the sums and
  * their addresses need the registers. */
@@ -74,7 +75,7 @@ typedef struct work {
     int8_t unpacked[UNPACKED][TILE_BYTES];   /* a ring of slices of 4-bit weights */
     /* Of the activations: per four groups their scales (tokens / 4, 4 groups, 4 tokens), then their
      * offsets likewise. */
-    number of_tokens[PASS_GROUPS * TILE_TOKENS * 2];
+    number of_tokens[PASS_GROUPS / 4 * FOUR_GROUPS];
     const int8_t *q, *q_first;  /* activations of the next slice, and of the first in a block */
     cursor load, fetch, unpack; /* weights that are loaded next, prefetched, and unpacked */
     unsigned n_loaded, n_unpacked;
@@ -104,7 +105,7 @@ static void gather_all(work *k, const pass *p)
     const size_t first = (size_t)p->token * stride + 4 * (size_t)p->group;
     number *to = k->of_tokens;
     int32_t g;
-    for (g = 0; g < p->groups; g += 4, to += 2 * OFFSETS) {
+    for (g = 0; g < p->groups; g += 4, to += FOUR_GROUPS) {
         const size_t at = first + 4 * (size_t)g;
         gather(to, p->x->scale + at, stride, p->tokens, p->groups - g);
         gather(to + OFFSETS, p->x->offset + at, stride, p->tokens, p->groups - g);
@@ -159,9 +160,10 @@ static ALWAYS_INLINE void prefetch(const pass *p, work *k)
 {
     const char *at = (const char *)k->fetch.at;
     int32_t i;
-    for (i = 0; i < p->slice_units; i++) _mm_prefetch(at + i * LULL_UNIT_BYTES, _MM_HINT_T0);
+    for (i = 0; i < p->slice_units; i++)
+        _mm_prefetch(at + (size_t)i * LULL_UNIT_BYTES, _MM_HINT_T0);
     for (i = p->share0; i < p->share1; i++)
-        _mm_prefetch(at + p->next + i * LULL_UNIT_BYTES, _MM_HINT_T1);
+        _mm_prefetch(at + p->next + (size_t)i * LULL_UNIT_BYTES, _MM_HINT_T1);
     if (advance(&k->fetch, p)) prefetch_head(k->fetch.at, p);
 }
 
@@ -185,7 +187,7 @@ static ALWAYS_INLINE void unpack_units(int8_t *to, const unsigned char *from, co
 {
     const __m512i low = _mm512_set1_epi64(0x0102040808080808), high = _mm512_slli_epi64(low, 4);
     int32_t u;
-    for (u = 0; u < units; u++, from += LULL_UNIT_BYTES, to += 2 * LULL_UNIT_BYTES) {
+    for (u = 0; u < units; u++, from += LULL_UNIT_BYTES, to += (size_t)2 * LULL_UNIT_BYTES) {
         const __m512i unit = _mm512_load_si512(from);
         _mm512_store_si512(to, _mm512_gf2p8affine_epi64_epi8(unit, low, 0xf8));
         _mm512_store_si512(to + 64, _mm512_gf2p8affine_epi64_epi8(unit, high, 0xf8));
@@ -293,9 +295,9 @@ static ALWAYS_INLINE void scale(__m512 *sum, const work *k, const scaling *g, co
     int t;
     UNROLL
     for (t = from; t < to; t++) {
-        const number *n = g->tokens + t / 4 * LANES + t % 4;
+        const number *n = g->tokens + (size_t)t / 4 * LANES + (size_t)t % 4;
         const __m512 factor = _mm512_mul_ps(g->rows, _mm512_set1_ps(n->scale));
-        __m512i dot = _mm512_load_si512(k->product[odd] + t * LANES);
+        __m512i dot = _mm512_load_si512(k->product[odd] + (size_t)t * LANES);
         if (bits == 8) dot = _mm512_add_epi32(dot, _mm512_set1_epi32(n[OFFSETS].offset));
         sum[t] = _mm512_add_ps(sum[t], _mm512_mul_ps(_mm512_cvtepi32_ps(dot), factor));
     }
@@ -371,7 +373,7 @@ static ALWAYS_INLINE void run(const pass *p, work *k, const int bits, const int 
         for (g = 0; g < p->groups; g++, head += head_step, odd = !odd) {
             scaling now;
             now.rows = row_scales(head, bf16);
-            now.tokens = k->of_tokens + g / 4 * 2 * OFFSETS + g % 4 * 4;
+            now.tokens = k->of_tokens + (size_t)g / 4 * FOUR_GROUPS + (size_t)g % 4 * 4;
             if (odd)
                 step(p, k, sum, &now, 1, bits, tokens);
             else
@@ -403,7 +405,7 @@ static void run_q4(const pass *p, work *k)
     }
 }
 
-/* ---- the walk: parts of the blocks outside, so that weights come from memory once, tokens inside */
+/* ---- the walk: blocks outside, so that weights come from memory once, tokens inside */
 
 /* Columns that tiles see of a group: whole units, which are zero past its end. */
 static int32_t columns_of(const lull_matrix *w)
@@ -433,8 +435,8 @@ static void run_groups(pass *p, work *k)
     }
 }
 
-/* All tokens in n equal parts: the last begins early enough to be as long as the others, and what it
- * shares with the one before comes out the same twice. */
+/* All tokens in n equal parts: the last begins early enough to be as long as the others, and what
+ * it shares with the one before comes out the same twice. */
 static void run_tokens(pass *p, work *k, int32_t n_tokens, int32_t n, int more_blocks)
 {
     int32_t i;

@@ -18,8 +18,8 @@
     __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(to), "r"((size_t)(stride))       \
                      : "memory")
 
-/* c[m][n] += sum over k of a[m][k] * b[k / 4][4 * n + k % 4]: int32, of signed bytes in a, and in b of
- * unsigned or signed ones. */
+/* c[m][n] += sum over k of a[m][k] * b[k / 4][4 * n + k % 4]: int32, of signed bytes in a, and of
+ * unsigned or signed ones in b. */
 #define TILE_MULTIPLY_UNSIGNED(c, a, b)                                                            \
     __asm__ volatile("tdpbsud %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::: "memory")
 #define TILE_MULTIPLY_SIGNED(c, a, b)                                                              \

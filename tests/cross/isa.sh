@@ -6,7 +6,7 @@ folder=$1 objdump=$2
 if [ -e "$folder/core/kernels/altivec.o" ]; then
   own=altivec vector='	(lv[a-z]+|stv[a-z]+|v[a-z][a-z0-9]+|m[ft]vscr|m[ft]vrsave|ds[st]t?|dssall)([	 ]|$)'
 elif [ -e "$folder/core/kernels/avx2.o" ]; then
-  own=a[vm]x vector='%[yz]mm|	v[a-z0-9]+ '
+  own='a[vm]x' vector='%[yz]mm|	v[a-z0-9]+ '
 else
   echo 'no vector kernels in this build'
   exit 77

@@ -1,9 +1,9 @@
-/* tile_emulation.h - the names of core/kernels/tiles.h in plain C, so that core/kernels/amx.c runs on
- * processors without tiles (make EMULATE_AMX=1).
+/* tile_emulation.h - the names of core/kernels/tiles.h in plain C, so that core/kernels/amx.c runs
+ * on processors without tiles (make EMULATE_AMX=1).
  *
- * As strict as the processor: what would raise an exception there ends the program here, with a word
- * about it.  A load or store touches rows x bytes of the tile's shape and nothing else; rows and
- * bytes past them are zero.  After Intel's SDM, volume 1, chapter 18, and volume 2, LDTILECFG,
+ * As strict as the processor: what would raise an exception there ends the program here, with a
+ * word about it.  A load or store touches rows x bytes of the tile's shape and nothing else; rows
+ * and bytes past them are zero.  After Intel's SDM, volume 1, chapter 18, and volume 2, LDTILECFG,
  * TILELOADD, TDPBSUD. */
 #ifndef TILE_EMULATION_H
 #define TILE_EMULATION_H
@@ -50,13 +50,13 @@ static inline void tiles_fail(const char *what)
     abort();
 }
 
-/* The 64 bytes: palette, first row, zeros, 16 x bytes per row (16 bit), 16 x rows, where only the first
- * eight of each are tiles and the rest is 0. */
+/* The 64 bytes: palette, first row, zeros, 16 x bytes per row (16 bit), 16 x rows, where only the
+ * first eight of each are tiles and the rest is 0. */
 static inline void tiles_configure(const void *config)
 {
     const unsigned char *c = config;
     int i;
-    if (tiles.configured) tiles_fail("configured again and never released");
+    if (tiles.configured) tiles_fail("configured again and not released (or a crash came between)");
     if (c[0] != 1) tiles_fail("the palette is not 1");
     for (i = 1; i < 16; i++)
         if (c[i] != 0) tiles_fail("a first row, or a reserved byte, is not 0");
