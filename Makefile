@@ -5,6 +5,7 @@
 #   make test         installs what the tests need, builds everything, runs every test;
 #                     the last line counts them.  T=text runs the tests whose names have it
 #   make SAN=asan test    the native tests under a sanitizer: asan, ubsan or tsan
+#   make EMULATE_AMX=1 BUILD=folder    for tests: AMX's instructions emulated, in a folder of its own
 #   make check        formatting and static analysis
 #   make fuzz         each fuzz target for FUZZ_SECONDS (30), with clang
 #   make bench        lists the measurements; RUN='NAME OPTIONS' runs one
@@ -32,6 +33,7 @@ DATADIR    ?= $(PREFIX)/share/lull
 LMODDIR    ?= $(PREFIX)/share/lua/$(LUA_V)
 CMODDIR    ?= $(PREFIX)/lib/lua/$(LUA_V)
 SAN        ?=
+EMULATE_AMX ?=
 BUILD      ?= build$(if $(SAN),-$(SAN))
 JOBS       ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 VERSION    := $(shell sed -n 's/^\#define LULL_VERSION "\(.*\)"/\1/p' core/lull.h)
@@ -115,10 +117,11 @@ LUA_LIBS   ?= $(shell $(PKG_CONFIG) --libs $(LUA_PC) 2>/dev/null || echo -llua$(
 # select.c is told by LULL_HAVE_<ISA>.
 ISA_avx2    := -mavx2 -mfma
 ISA_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma
+ISA_amx     := $(ISA_avx512) -mgfni -mamx-tile -mamx-int8
 ISA_altivec := -maltivec -mcpu=7450 $(if $(filter Darwin,$(OS)),,-mabi=altivec)
 ISA_neon    := -march=armv8-a
 ISA_dotprod := -march=armv8.2-a+dotprod
-ISAS_x86_64 := avx2 avx512
+ISAS_x86_64 := avx2 avx512 amx
 ISAS_i386   := avx2 avx512
 ISAS_ppc    := altivec
 ISAS_aarch64 := neon dotprod
@@ -174,9 +177,13 @@ $(BUILD)/tests/bench/%: OPT := -O3
 $(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
 $(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)
 $(BUILD)/core/kernels/avx512%: ISA := $(ISA_avx512)
+$(BUILD)/core/kernels/amx%: ISA := $(ISA_amx)
 $(BUILD)/core/kernels/altivec%: ISA := $(ISA_altivec)
 $(BUILD)/core/kernels/neon%: ISA := $(ISA_neon)
 $(BUILD)/core/kernels/dotprod%: ISA := $(ISA_dotprod)
+ifneq ($(EMULATE_AMX),)
+$(BUILD)/core/kernels/amx%: DEFS := -DLULL_TILES='"tile_emulation.h"' -iquote tests/kernels
+endif
 $(BUILD)/bindings/%: DEFS := $(LUA_CFLAGS)
 $(BUILD)/tests/hosts/%: DEFS := $(LUA_CFLAGS)
 $(BUILD)/examples/%: DEFS := $(LUA_CFLAGS)
@@ -196,7 +203,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # Everything is built again when the compiler or a flag changes.
 FLAGS_NOW = $(CC) $(CPPFLAGS) $(LULL_CFLAGS) $(HAVE) $(LUA_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) \
-            $(SAN_FLAGS) $(LDFLAGS)
+            $(SAN_FLAGS) $(LDFLAGS) $(EMULATE_AMX:%=emulated-amx)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@
@@ -294,15 +301,18 @@ FIX_ppc       := lua5.1 tests/setup/plain_mffs.lua
 # Other versions of Lua that the module is built for; LuaJIT loads the one for 5.1.
 LUAS          := $(if $(SAN),,5.2 5.3 5.4)
 LUAS          := $(if $(T),$(foreach v,$(LUAS),$(if $(findstring $(T),spec-lua$(v)),$(v))),$(LUAS))
+# AMX's kernels once more, with its instructions emulated: few machines have them.
+EMULATED      := $(if $(filter amx,$(ISAS)),amx-emulated)
+EMULATED      := $(if $(T),$(if $(findstring $(T),amx-emulated/kernels amx-emulated/golden),$(EMULATED)),$(EMULATED))
 PARALLEL       = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # A second make, because what it finds out about compilers and libraries may just have come.
 test:
 	@sh tests/setup/packages.sh test
-	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(LUAS:%=lua-%) $(CROSS:%=cross-%) || \
+	@$(MAKE) --no-print-directory $(PARALLEL) -k native-tests $(EMULATED) $(LUAS:%=lua-%) $(CROSS:%=cross-%) || \
 	  echo 'make: some tests do not build; going on with the others'
 	@BUILD='$(BUILD)' SAN='$(SAN)' JOBS='$(JOBS)' CC='$(CC)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' LUA='$(LUA)' \
-	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' LUAS='$(LUAS)' \
+	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' LUAS='$(LUAS)' EMULATED='$(EMULATED)' \
 	  sh tests/run.sh '$(T)'
 
 # Debian's sources of Lua and cmocka, to build for other machines.
@@ -313,6 +323,10 @@ $(BUILD)/sources/done:
 .PHONY: $(LUAS:%=lua-%)
 $(LUAS:%=lua-%): lua-%:
 	$(Q)$(MAKE) --no-print-directory LUA_V=$* BUILD=$(BUILD)/lua$* $(BUILD)/lua$*/lull/core.so
+
+.PHONY: amx-emulated
+amx-emulated:
+	$(Q)$(MAKE) --no-print-directory EMULATE_AMX=1 BUILD=$(BUILD)/$@ $(BUILD)/$@/bin/kernels $(BUILD)/$@/bin/golden
 
 .PHONY: $(CROSS:%=cross-%)
 $(CROSS:%=cross-%): cross-%: $(BUILD)/sources/done

@@ -37,6 +37,7 @@ tidy() {
     case $file in
       */avx512*) isa='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma' ;;
       */avx2*) isa='-mavx2 -mfma' ;;
+      */amx*) isa='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mgfni -mamx-tile -mamx-int8' ;;
       *) isa= ;;
     esac
     echo "$file -- $isa $SYSTEM $include -std=c99"

@@ -7,7 +7,7 @@
 # cases it counts for comes from that output, if it speaks one of these: cmocka's summary, TAP, or
 # a line "N passed, N failed[, N skipped]".  Otherwise it is one case: exit 0 passed, 77 skipped.
 set -u
-: "${BUILD:=build}" "${SAN:=}" "${CC:=cc}" "${LUA:=lua5.1}" "${BUSTED:=busted}" "${CROSS:=}" "${JOBS:=1}"
+: "${BUILD:=build}" "${SAN:=}" "${CC:=cc}" "${LUA:=lua5.1}" "${BUSTED:=busted}" "${CROSS:=}" "${EMULATED:=}" "${JOBS:=1}"
 : "${LULL_TEST_SECONDS:=600}"
 filter=${1:-} series=${2:-}
 root=$PWD
@@ -174,6 +174,17 @@ luas() {
   done
 }
 
+# amx.c with its instructions emulated, on a processor that has the rest of what it needs.
+amx() {
+  folder=$BUILD/amx-emulated
+  if "$folder/bin/kernels" --list | grep -qx amx; then
+    run amx-emulated/kernels "$folder/bin/kernels" --cpu amx
+    run amx-emulated/golden "$folder/bin/golden"
+  else
+    skip amx-emulated 'this machine has no AVX-512 VNNI'
+  fi
+}
+
 i386() { programs i386/ "$BUILD/i386"; }
 s390x() { programs s390x/ "$BUILD/s390x" qemu-s390x; }
 
@@ -212,6 +223,13 @@ rm -rf "$log"
 mkdir -p "$log"
 wanted='native spec'
 [ -n "$SAN" ] || wanted="$wanted luas"
+if [ -z "$EMULATED" ]; then
+  :
+elif [ -e "$BUILD/amx-emulated/bin/golden" ]; then
+  wanted="$wanted amx"
+else
+  skip amx-emulated 'not built: the build failed'
+fi
 for machine in $CROSS; do
   if [ ! -e "$BUILD/$machine/liblull.a" ]; then
     skip "$machine" 'not built: its cross compiler is missing, or the build failed'

@@ -1,4 +1,8 @@
 /* select.c - which kernels there are, which of them this machine runs, and which were asked for. */
+#if defined(__linux__)
+#define _DEFAULT_SOURCE 1 /* syscall */ /* NOLINT(bugprone-reserved-identifier) */
+#endif
+
 #include "tables.h"
 
 #include <stdio.h>
@@ -16,16 +20,20 @@
 #define CPUID7_AVX512BW   (1u << 30)
 #define CPUID7_AVX512VL   (1u << 31)
 #define CPUID7_AVX512VNNI (1u << 11) /* leaf 7, ecx */
-#define XCR0_YMM          0x06u      /* the system saves xmm and ymm */
-#define XCR0_ZMM          0xe6u      /* and masks and zmm */
+#define CPUID7_GFNI       (1u << 8)
+#define CPUID7_AMX_TILE   (1u << 24) /* leaf 7, edx */
+#define CPUID7_AMX_INT8   (1u << 25)
+#define XCR0_YMM          0x06u    /* the system saves xmm and ymm */
+#define XCR0_ZMM          0xe6u    /* and masks and zmm */
+#define XCR0_TILES        0x60000u /* and the shapes of tiles and tiles */
 
 typedef struct features {
-    unsigned ecx1, ebx7, ecx7, xcr0;
+    unsigned ecx1, ebx7, ecx7, edx7, xcr0;
 } features;
 
 static features read_features(void)
 {
-    features f = {0, 0, 0, 0};
+    features f = {0, 0, 0, 0, 0};
     unsigned eax, ebx, ecx, edx;
 
     if (__get_cpuid_max(0, NULL) < 7) return f;
@@ -35,6 +43,7 @@ static features read_features(void)
     __cpuid_count(7, 0, eax, ebx, ecx, edx);
     f.ebx7 = ebx;
     f.ecx7 = ecx;
+    f.edx7 = edx;
     __asm__ volatile("xgetbv" : "=a"(f.xcr0), "=d"(edx) : "c"(0));
     return f;
 }
@@ -52,6 +61,36 @@ int lull_has_avx512(void)
     const features f = read_features();
     return lull_has_avx2() && (f.xcr0 & XCR0_ZMM) == XCR0_ZMM && (f.ebx7 & wanted) == wanted &&
            (f.ecx7 & CPUID7_AVX512VNNI) != 0;
+}
+#endif
+
+#if defined(LULL_HAVE_AMX)
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ARCH_REQ_XCOMP_PERM 0x1023 /* arch_prctl: may this process use a large part of the state? */
+#define XFEATURE_XTILEDATA  18
+
+/* A thread's tiles are 8 KB that Linux saves only for processes that have asked; asking again is
+ * harmless.  Old kernels refuse, and so may a sandbox. */
+static int may_use_tiles(void)
+{
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#else
+static int may_use_tiles(void)
+{
+    return 0; /* how other systems are asked is not known here */
+}
+#endif
+
+int lull_has_amx(void)
+{
+    const unsigned wanted = CPUID7_AMX_TILE | CPUID7_AMX_INT8;
+    const features f = read_features();
+    return lull_has_avx512() && (f.ecx7 & CPUID7_GFNI) != 0 && (f.edx7 & wanted) == wanted &&
+           (f.xcr0 & XCR0_TILES) == XCR0_TILES && may_use_tiles();
 }
 #endif
 
@@ -122,6 +161,9 @@ static const lull_kernels *const tables[] = {
 #endif
 #if defined(LULL_HAVE_AVX512)
     &lull_kernels_avx512,
+#endif
+#if defined(LULL_HAVE_AMX)
+    &lull_kernels_amx,
 #endif
 #if defined(LULL_HAVE_ALTIVEC)
     &lull_kernels_altivec,

@@ -8,7 +8,7 @@ enum { SLOT_W, SLOT_SCALES, SLOT_PACKED, SLOT_X, SLOT_Y, SLOT_EXPECTED, SLOT_SX,
 static const int32_t widths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,  11,  12,  13,  14,  15,
                                  16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 128, 172, 255, 256, 257};
 static const int32_t heights[] = {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 81, 128, 131};
-static const int32_t groups[] = {1, 3, 4, 12, 16, 20, 32, 64, 100, 128, 300};
+static const int32_t groups[] = {1, 3, 4, 12, 16, 20, 32, 44, 64, 100, 128, 300};
 static const int32_t token_counts[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
                                        12, 13, 14, 15, 16, 17, 31, 32, 33, 64};
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
@@ -241,7 +241,8 @@ static void shapes_and_groups(const lull_kernels *k, lull_precision precision)
             }
     c.rows = 1, c.cols = c.group = LULL_MAX_GROUP; /* the largest sum an int32 lane must hold */
     c.shape_scale = SHAPE_EVEN;
-    for (c.shape_w = W_LEAST; c.shape_w <= W_EXTREMES; c.shape_w++) one_quantised(k, &c, 0);
+    for (c.tokens = 1; c.tokens <= 5; c.tokens += 4)
+        for (c.shape_w = W_LEAST; c.shape_w <= W_EXTREMES; c.shape_w++) one_quantised(k, &c, 0);
 }
 
 void test_linear_q8(const lull_kernels *k)
@@ -255,10 +256,11 @@ void test_linear_q4(const lull_kernels *k)
 }
 
 /* Every number of tokens: a whole matrix, and for a few of them every range of its blocks; groups
- * that are whole tiles or units, and one that is neither; few and many blocks. */
+ * that are whole tiles or units, and two that are neither; few and many blocks; and a matrix that is
+ * too large to be taken in one piece. */
 static void token_counts_of(const lull_kernels *k, lull_precision precision)
 {
-    static const int32_t some_groups[] = {64, 32, 128, 12};
+    static const int32_t some_groups[] = {64, 32, 128, 12, 44};
     quantised_case c = {precision, 131, 200, 0, 1, LULL_SCALE_BF16, W_ANY, SHAPE_WIDE};
     int t, g, f32;
     for (f32 = 0; f32 < 2; f32++)
@@ -271,6 +273,14 @@ static void token_counts_of(const lull_kernels *k, lull_precision precision)
                 c.rows = t & 1 ? 131 : 40;
                 one_quantised(k, &c, c.tokens == 3 || c.tokens == 17);
             }
+    c.rows = 163, c.cols = 4210;
+    for (g = 0; g < COUNT(some_groups); g++) {
+        if (!check_chosen(3)) continue;
+        c.scales = check_random() & 1 ? LULL_SCALE_BF16 : LULL_SCALE_F32;
+        c.group = some_groups[g];
+        c.tokens = check_range(4, 21);
+        one_quantised(k, &c, 0);
+    }
 }
 
 void test_linear_q8_tokens(const lull_kernels *k)
