@@ -120,7 +120,8 @@ static ALWAYS_INLINE void store(const panel *p, const float32x4_t *sum, const in
                                 const int tokens)
 {
     int i, t;
-    UNROLL for (t = 0; t < tokens; t++) UNROLL for (i = 0; i < 4 * streams; i++)
+    UNROLL for (t = 0; t < tokens; t++)
+    UNROLL for (i = 0; i < 4 * streams; i++)
         vst1q_f32(p->y + (size_t)(i / 4) * p->y_step + (size_t)t * p->y_stride + 4 * (i % 4),
                   sum[t * 4 * streams + i]);
 }
@@ -136,13 +137,11 @@ static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int
     for (k = 0; k < p->w->cols; k++, unit += LULL_UNIT_BYTES) {
         float32x4_t v[TOKENS];
         UNROLL for (t = 0; t < tokens; t++) v[t] = vdupq_n_f32(p->x[(size_t)t * p->x_stride + k]);
-        UNROLL for (i = 0; i < 4 * streams; i++)
-        {
+        UNROLL for (i = 0; i < 4 * streams; i++) {
             const unsigned char *quarter = unit + (size_t)(i / 4) * p->step + 16 * (i % 4);
             const float32x4_t w = load_floats(quarter);
             if (i % 4 == 0) prefetch(quarter);
-            UNROLL for (t = 0; t < tokens; t++)
-            {
+            UNROLL for (t = 0; t < tokens; t++) {
                 const int at = t * 4 * streams + i;
                 sum[at] = vfmaq_f32(sum[at], w, v[t]);
             }
@@ -167,13 +166,13 @@ static ALWAYS_INLINE void multiply(int32x4_t *dot, const unsigned char *quarter,
     int t;
     if (bits == 8) { /* weight + 128 to weight */
         const int8x16_t w = vreinterpretq_s8_u8(veorq_u8(stored, vdupq_n_u8(128)));
-        UNROLL for (t = 0; t < tokens; t++) dot[t * 4 * streams] =
-            dot4(dot[t * 4 * streams], w, v[t]);
+        UNROLL for (t = 0; t < tokens; t++)
+            dot[t * 4 * streams] = dot4(dot[t * 4 * streams], w, v[t]);
     } else {
         const int8x16_t low = vreinterpretq_s8_u8(vandq_u8(stored, vdupq_n_u8(15)));
         const int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(stored, 4));
-        UNROLL for (t = 0; t < tokens; t++) dot[t * 4 * streams] =
-            dot8(dot[t * 4 * streams], low, v[t], high, v_high[t]);
+        UNROLL for (t = 0; t < tokens; t++)
+            dot[t * 4 * streams] = dot8(dot[t * 4 * streams], low, v[t], high, v_high[t]);
     }
 }
 
@@ -190,31 +189,27 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
     for (g = 0; g < (size_t)p->w->n_groups; g++) {
         const int8_t *q = p->q + g * p->q_group;
         int32x4_t dot[SUMS];
-        UNROLL for (t = 0; t < tokens; t++)
-        {
+        UNROLL for (t = 0; t < tokens; t++) {
             const int32_t start = bits == 8 ? 0 : p->offset[(size_t)t * p->s_stride + 4 * g] / 16;
-            UNROLL for (i = 0; i < 4 * streams; i++) dot[t * 4 * streams + i] = vdupq_n_s32(start);
+            UNROLL for (i = 0; i < 4 * streams; i++)
+                dot[t * 4 * streams + i] = vdupq_n_s32(start);
         }
         for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) {
             int8x16_t v[TOKENS], v_high[TOKENS];
-            UNROLL for (t = 0; t < tokens; t++)
-            {
+            UNROLL for (t = 0; t < tokens; t++) {
                 v[t] = four_columns(q + (size_t)t * p->q_stride);
                 if (bits == 4) v_high[t] = four_columns(q + (size_t)t * p->q_stride + 4);
             }
-            UNROLL for (i = 0; i < 4 * streams; i++)
-            {
+            UNROLL for (i = 0; i < 4 * streams; i++) {
                 const unsigned char *quarter = unit + (size_t)(i / 4) * p->step + 16 * (i % 4);
                 if (i % 4 == 0) prefetch(quarter);
                 multiply(dot + i, quarter, v, v_high, streams, tokens, bits);
             }
         }
-        UNROLL for (i = 0; i < 4 * streams; i++)
-        {
+        UNROLL for (i = 0; i < 4 * streams; i++) {
             const float32x4_t scales =
                 load_four(p->block + (size_t)(i / 4) * p->step, 4 * g + (size_t)(i % 4), bf16);
-            UNROLL for (t = 0; t < tokens; t++)
-            {
+            UNROLL for (t = 0; t < tokens; t++) {
                 const int at = t * 4 * streams + i;
                 const float32x4_t product =
                     vmulq_f32(scales, vld1q_f32(p->scale + (size_t)t * p->s_stride + 4 * g));
