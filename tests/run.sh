@@ -191,7 +191,8 @@ s390x() { programs s390x/ "$BUILD/s390x" qemu-s390x; }
 # With the dot product instructions and without.
 aarch64() {
   programs aarch64/ "$BUILD/aarch64" qemu-aarch64 -cpu max
-  run aarch64/chosen qemu-aarch64 -cpu max "$BUILD/aarch64/bin/kernels" --test select --chosen dotprod
+  run aarch64/chosen qemu-aarch64 -cpu max "$BUILD/aarch64/bin/kernels" --test select \
+    --chosen dotprod
   run aarch64/isa sh tests/cross/isa.sh "$BUILD/aarch64" aarch64-linux-gnu-objdump
   run aarch64-a53/kernels qemu-aarch64 -cpu cortex-a53 "$BUILD/aarch64/bin/kernels" --chosen neon
   run aarch64-a53/golden qemu-aarch64 -cpu cortex-a53 "$BUILD/aarch64/bin/golden"

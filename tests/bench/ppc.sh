@@ -6,8 +6,8 @@
 # PATH is the source of a qemu plugin that prints, at each `or 28,28,28`, one line with insns=N
 # ldI=N ldB=N dramRdB=N ..., through a model of the MPC7447A's caches.  lull loads the float32 model
 # as f32, q8 or q4, evaluates BOS, then decodes N tokens (default 3); a token's cost is the mean of
-# the second to the last.  A batch is four tokens in one step.  What the kernels cost by themselves is
-# a quarter of the difference between 1 and 5 calls.
+# the second to the last.  A batch is four tokens in one step.  What the kernels cost by themselves
+# is a quarter of the difference between 1 and 5 calls.
 # shellcheck disable=SC1091,SC2154,SC2016  # common.sh sets root, scratch and results
 set -eu
 . "$(dirname "$0")/common.sh"
@@ -45,8 +45,7 @@ mean() { # counter, first phase, last phase
       '$1 >= first && $1 <= last { sum += $2; n++ } END { printf "%.0f", sum / n }'
 }
 
-# One record of decode's last run: shape, name, first and last phase, precision, what decode printed.
-record() {
+record() { # of decode's last run: shape, name, first and last phase, precision, what it printed
   parameters=$(parts "$1" "$5" 1 | awk '$2 ~ /^linear/ { n += $1 * $4 * $6 } END { print n }')
   {
     printf '{"shape":"%s","name":"%s","insns":%s,' "$1" "$2" "$(mean insns "$3" "$4")"
