@@ -7,7 +7,6 @@
 #define MAX_THREADS   256
 #define MAX_BATCH     1024
 
-
 void lull_context_options_init(lull_context_options *options)
 {
     memset(options, 0, sizeof *options);
@@ -139,8 +138,8 @@ static void plan_work(plan *p, lull_context *c)
     want(p, &c->up, batch, c->hidden_stride, sizeof(float));
     want(p, &c->scores, (uint64_t)c->info.threads * (uint64_t)c->score_rows, c->scores_stride,
          sizeof(float));
-    want(p, &c->sums, (uint64_t)c->info.threads * (uint64_t)c->score_rows,
-         (uint64_t)c->head_stride, sizeof(float));
+    want(p, &c->sums, (uint64_t)c->info.threads * (uint64_t)c->score_rows, (uint64_t)c->head_stride,
+         sizeof(float));
     c->logit_rows = c->info.batch < LULL_LOGIT_ROWS ? c->info.batch : LULL_LOGIT_ROWS;
     want(p, &c->logits, (uint64_t)c->logit_rows, c->vocab_stride, sizeof(float));
     if (c->model->precision != LULL_F32) {

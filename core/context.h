@@ -47,10 +47,10 @@ struct lull_sequence {
 typedef struct lull_row {
     lull_sequence *sequence;
     int32_t token, position;
-    float *to;            /* (vocab_size) where its logits belong, or NULL */
-    int32_t next;         /* the token after it, */
-    float *score;         /* and where that one's log-probability belongs, or NULL */
-    float *hidden;        /* (dim) where its hidden state belongs, or NULL */
+    float *to;     /* (vocab_size) where its logits belong, or NULL */
+    int32_t next;  /* the token after it, */
+    float *score;  /* and where that one's log-probability belongs, or NULL */
+    float *hidden; /* (dim) where its hidden state belongs, or NULL */
 } lull_row;
 
 struct lull_context {

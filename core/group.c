@@ -33,8 +33,7 @@ static float scale_near(float s)
 {
     const uint32_t bits = lull_float_bits(s), even = bits >> 16 & 1u;
     const float size = lull_bits_float(bits & 0x7fffffffu);
-    if (size >= 128.0f * LEAST_SCALE)
-        return lull_bits_float((bits + 0x7fffu + even) & 0xffff0000u);
+    if (size >= 128.0f * LEAST_SCALE) return lull_bits_float((bits + 0x7fffu + even) & 0xffff0000u);
     return (float)rounded(s / LEAST_SCALE) * LEAST_SCALE;
 }
 

@@ -48,7 +48,8 @@ static unsigned char *clear_block(lull_matrix *m, int32_t block)
 {
     unsigned char *b = block_of(m, block);
     memset(b, 0, m->head_bytes);
-    memset(b + m->head_bytes, m->precision == LULL_Q4 ? 0x88 : 0x80, m->block_bytes - m->head_bytes);
+    memset(b + m->head_bytes, m->precision == LULL_Q4 ? 0x88 : 0x80,
+           m->block_bytes - m->head_bytes);
     return b;
 }
 

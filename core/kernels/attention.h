@@ -21,14 +21,26 @@
 
 #define PAIRS_BYTES(bf16) ((bf16) ? 64u : 128u) /* of 16 pairs */
 
+/* Ask for 16 pairs: blocks lie far apart, and what they hold was last read a token ago.  One at a time,
+ * between computations: many at once would fill the queue that all loads pass through. */
+static ALWAYS_INLINE void fetch(const unsigned char *p, const int bf16)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+    if (!bf16) __builtin_prefetch(p + LULL_UNIT_BYTES);
+#else
+    (void)p, (void)bf16;
+#endif
+}
+
 /* ---- scores */
 
 /* Of each query, lanes `lane` and lane + 8 of the dot products with 16 positions, folded, and those of
  * the lanes after them.  k (head_dim / 2, 16) pairs: a register holds one element of several
  * positions. */
 static ALWAYS_INLINE void lanes_and_next(sixteen *even, sixteen *odd, const float *const *query,
-                                         const unsigned char *k, int32_t lane, int32_t head_dim,
-                                         const int queries, const int bf16)
+                                         const unsigned char *k, ptrdiff_t ahead, int32_t lane,
+                                         int32_t head_dim, const int queries, const int bf16)
 {
     const unsigned char *at = k + (size_t)lane / 2 * PAIRS_BYTES(bf16);
     sixteen even8[QUERIES], odd8[QUERIES];
@@ -39,6 +51,8 @@ static ALWAYS_INLINE void lanes_and_next(sixteen *even, sixteen *odd, const floa
     for (d = lane; d + 8 < head_dim; d += LANES, at += LANES / 2 * PAIRS_BYTES(bf16)) {
         const pair low = sixteen_pair(at, bf16);
         const pair high = sixteen_pair(at + 4 * PAIRS_BYTES(bf16), bf16);
+        fetch(at + ahead, bf16);
+        fetch(at + 4 * PAIRS_BYTES(bf16) + ahead, bf16);
         UNROLL
         for (q = 0; q < queries; q++) {
             even[q] = sixteen_weigh(even[q], low.first, query[q] + d);
@@ -49,6 +63,7 @@ static ALWAYS_INLINE void lanes_and_next(sixteen *even, sixteen *odd, const floa
     }
     if (d < head_dim) {
         const pair low = sixteen_pair(at, bf16);
+        fetch(at + ahead, bf16);
         UNROLL
         for (q = 0; q < queries; q++) {
             even[q] = sixteen_weigh(even[q], low.first, query[q] + d);
@@ -64,20 +79,20 @@ static ALWAYS_INLINE void lanes_and_next(sixteen *even, sixteen *odd, const floa
 
 /* The even lanes of each query folded to one, and the odd ones: i + 8, i + 4, i + 2. */
 static ALWAYS_INLINE void even_and_odd(sixteen *even, sixteen *odd, const float *const *query,
-                                       const unsigned char *k, int32_t head_dim, const int queries,
-                                       const int bf16)
+                                       const unsigned char *k, ptrdiff_t ahead, int32_t head_dim,
+                                       const int queries, const int bf16)
 {
     sixteen e[QUERIES], o[QUERIES], e2[QUERIES], o2[QUERIES];
     int q;
-    lanes_and_next(even, odd, query, k, 0, head_dim, queries, bf16);
-    lanes_and_next(e, o, query, k, 4, head_dim, queries, bf16);
+    lanes_and_next(even, odd, query, k, ahead, 0, head_dim, queries, bf16);
+    lanes_and_next(e, o, query, k, ahead, 4, head_dim, queries, bf16);
     UNROLL
     for (q = 0; q < queries; q++) {
         even[q] = sixteen_add(even[q], e[q]);
         odd[q] = sixteen_add(odd[q], o[q]);
     }
-    lanes_and_next(e2, o2, query, k, 2, head_dim, queries, bf16);
-    lanes_and_next(e, o, query, k, 6, head_dim, queries, bf16);
+    lanes_and_next(e2, o2, query, k, ahead, 2, head_dim, queries, bf16);
+    lanes_and_next(e, o, query, k, ahead, 6, head_dim, queries, bf16);
     UNROLL
     for (q = 0; q < queries; q++) {
         even[q] = sixteen_add(even[q], sixteen_add(e2[q], e[q]));
@@ -88,12 +103,12 @@ static ALWAYS_INLINE void even_and_odd(sixteen *even, sixteen *odd, const float 
 /* scores[q][t] = (query[q] . k[t]) * scale for the 16 positions of a block. */
 static ALWAYS_INLINE void score_block(float *scores, size_t scores_stride,
                                       const float *const *query, const unsigned char *k,
-                                      int32_t head_dim, const float *scale, const int queries,
-                                      const int bf16)
+                                      ptrdiff_t ahead, int32_t head_dim, const float *scale,
+                                      const int queries, const int bf16)
 {
     sixteen even[QUERIES], odd[QUERIES];
     int q;
-    even_and_odd(even, odd, query, k, head_dim, queries, bf16);
+    even_and_odd(even, odd, query, k, ahead, head_dim, queries, bf16);
     UNROLL
     for (q = 0; q < queries; q++)
         sixteen_store(scores + (size_t)q * scores_stride,
@@ -128,9 +143,9 @@ static ALWAYS_INLINE float softmax(float *scores, int32_t n)
 /* acc[q] (registers * 16) += e[q][t] * v[t], t ascending, for n positions of a block; v (8, stride)
  * pairs of positions, from the column on where these registers begin. */
 static ALWAYS_INLINE void add_columns(float *acc, size_t acc_stride, const float *e,
-                                      size_t e_stride, const unsigned char *v, int32_t column,
-                                      int32_t n, int32_t stride, const int registers,
-                                      const int queries, const int bf16)
+                                      size_t e_stride, const unsigned char *v, ptrdiff_t ahead,
+                                      int32_t column, int32_t n, int32_t stride,
+                                      const int registers, const int queries, const int bf16)
 {
     const size_t step = (size_t)stride / LANES * PAIRS_BYTES(bf16);
     const unsigned char *at = v + (size_t)column / LANES * PAIRS_BYTES(bf16);
@@ -144,6 +159,7 @@ static ALWAYS_INLINE void add_columns(float *acc, size_t acc_stride, const float
     for (t = 0; t + 1 < n; t += 2, e += 2, at += step) UNROLL
     for (c = 0; c < registers; c++) {
         const pair kv = sixteen_pair(at + (size_t)c * PAIRS_BYTES(bf16), bf16);
+        fetch(at + (size_t)c * PAIRS_BYTES(bf16) + ahead, bf16);
         UNROLL
         for (q = 0; q < queries; q++) {
             sum[q][c] = sixteen_weigh(sum[q][c], kv.first, e + (size_t)q * e_stride);
@@ -164,14 +180,15 @@ static ALWAYS_INLINE void add_columns(float *acc, size_t acc_stride, const float
 }
 
 static ALWAYS_INLINE void add_block(float *acc, size_t acc_stride, const float *e, size_t e_stride,
-                                    const unsigned char *v, int32_t n, int32_t stride,
-                                    const int queries, const int bf16)
+                                    const unsigned char *v, ptrdiff_t ahead, int32_t n,
+                                    int32_t stride, const int queries, const int bf16)
 {
     int32_t d = 0;
     for (; d + AT_ONCE * LANES <= stride; d += AT_ONCE * LANES)
-        add_columns(acc + d, acc_stride, e, e_stride, v, d, n, stride, AT_ONCE, queries, bf16);
+        add_columns(acc + d, acc_stride, e, e_stride, v, ahead, d, n, stride, AT_ONCE, queries,
+                    bf16);
     for (; d < stride; d += LANES)
-        add_columns(acc + d, acc_stride, e, e_stride, v, d, n, stride, 1, queries, bf16);
+        add_columns(acc + d, acc_stride, e, e_stride, v, ahead, d, n, stride, 1, queries, bf16);
 }
 
 /* ---- heads */
@@ -182,6 +199,7 @@ typedef struct head_block {
     int32_t head, t; /* kv head; first position */
     int32_t row;     /* of scores and sums: its first query's */
     const unsigned char *k, *v;
+    ptrdiff_t ahead; /* bytes from this K or V to the one that is read next */
 } head_block;
 
 /* Query r of a kv head is head r % group of token r / group; what it sees ends at: */
@@ -197,6 +215,7 @@ static ALWAYS_INLINE const float *query_of(const lull_attention *a, int32_t kv_h
            (size_t)(kv_head * group + r % group) * (size_t)a->head_stride;
 }
 
+/* The first queries of a head fetch what comes next; for the others it is what they read anyway. */
 static ALWAYS_INLINE void score_queries(const head_block *b, int32_t r, const int queries,
                                         const int bf16)
 {
@@ -207,7 +226,7 @@ static ALWAYS_INLINE void score_queries(const head_block *b, int32_t r, const in
     UNROLL
     for (q = 0; q < queries; q++) query[q] = query_of(a, b->head, r + q);
     score_block(a->scores + (size_t)(b->row + r) * a->scores_stride + b->t, a->scores_stride, query,
-                b->k, a->head_dim, &a->scale, queries, bf16);
+                b->k, r == 0 ? b->ahead : 0, a->head_dim, &a->scale, queries, bf16);
 }
 
 static ALWAYS_INLINE void add_queries(const head_block *b, int32_t r, const int queries,
@@ -219,7 +238,8 @@ static ALWAYS_INLINE void add_queries(const head_block *b, int32_t r, const int 
     if (left <= 0) return;
     add_block(a->sums + (size_t)(b->row + r) * stride, stride,
               a->scores + (size_t)(b->row + r) * a->scores_stride + b->t, a->scores_stride, b->v,
-              left < POSITIONS ? left : POSITIONS, a->head_stride, queries, bf16);
+              r == 0 ? b->ahead : 0, left < POSITIONS ? left : POSITIONS, a->head_stride, queries,
+              bf16);
 }
 
 #define PAIR (QUERIES >= 2 ? 2 : 1)
@@ -251,17 +271,6 @@ static ALWAYS_INLINE void add_head(const head_block *b, int32_t n, const int bf1
     }
 }
 
-/* Ask for what is read next: blocks lie far apart, and what they hold was last read a token ago. */
-static ALWAYS_INLINE void fetch(const unsigned char *p, size_t bytes)
-{
-#if defined(__GNUC__)
-    size_t i;
-    for (i = 0; i < bytes; i += LULL_UNIT_BYTES) __builtin_prefetch(p + i);
-#else
-    (void)p, (void)bytes;
-#endif
-}
-
 /* All queries of kv heads head0..head1-1, which scores and sums have room for. */
 static ALWAYS_INLINE void attend(const lull_attention *a, int32_t head0, int32_t head1,
                                  const int bf16)
@@ -278,10 +287,10 @@ static ALWAYS_INLINE void attend(const lull_attention *a, int32_t head0, int32_t
         for (b.head = head0, b.row = 0; b.head < head1; b.head++, b.row += n) {
             const size_t head = (size_t)b.head * bytes;
             const unsigned char *const *block = a->blocks + b.t / POSITIONS;
-            fetch(b.t + POSITIONS < end ? block[1] + a->k_offset + head
-                                        : a->blocks[0] + a->v_offset + head,
-                  bytes);
             b.k = *block + a->k_offset + head;
+            b.ahead = (b.t + POSITIONS < end ? block[1] + a->k_offset + head
+                                             : a->blocks[0] + a->v_offset + head) -
+                      b.k;
             score_head(&b, n, bf16);
         }
     for (r = 0; r < rows; r++) {
@@ -293,11 +302,12 @@ static ALWAYS_INLINE void attend(const lull_attention *a, int32_t head0, int32_t
         for (b.head = head0, b.row = 0; b.head < head1; b.head++, b.row += n) {
             const size_t head = (size_t)b.head * bytes;
             const unsigned char *const *block = a->blocks + b.t / POSITIONS;
-            if (b.t + POSITIONS < end)
-                fetch(block[1] + a->v_offset + head, bytes);
-            else if (a->next != NULL)
-                fetch(a->next + a->k_offset + head, bytes);
             b.v = *block + a->v_offset + head;
+            b.ahead = 0;
+            if (b.t + POSITIONS < end)
+                b.ahead = block[1] + a->v_offset + head - b.v;
+            else if (a->next != NULL)
+                b.ahead = a->next + a->k_offset + head - b.v;
             add_head(&b, n, bf16);
         }
     for (r = 0; r < rows; r++) {

@@ -39,7 +39,8 @@ static ALWAYS_INLINE pair sixteen_pair(const unsigned char *p, const int bf16)
 {
     pair kv;
     if (bf16) {
-        const __m512i words = _mm512_load_si512(p);
+        __m512i words = _mm512_load_si512(p);
+        __asm__("" : "+v"(words)); /* read once, not once for each half */
         kv.first = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(-65536)));
         kv.second = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
     } else {

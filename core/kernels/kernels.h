@@ -46,7 +46,7 @@ typedef struct lull_attention {
     size_t query_stride, out_stride;    /* floats from a token to the next */
     const unsigned char *const *blocks; /* the sequence's KV blocks */
     const unsigned char *next; /* the first block of who comes next, to be prefetched, or NULL */
-    size_t k_offset, v_offset;          /* bytes from a block to this layer's K and V */
+    size_t k_offset, v_offset; /* bytes from a block to this layer's K and V */
     int32_t n_queries, n_positions;
     int32_t n_heads, n_kv_heads, head_dim, head_stride;
     float scale;   /* 1 / sqrt(head_dim) */
@@ -75,7 +75,7 @@ typedef struct lull_kernels {
     void (*linear_q8)(const lull_matrix *w, const lull_activations *x, int32_t n_tokens, float *y,
                       size_t y_stride, int32_t block0, int32_t block1);
     void (*linear_q4)(const lull_matrix *w, const lull_activations *x, int32_t n_tokens, float *y,
-                      size_t y_stride, int32_t block0, int32_t block1); /* NULL until it exists */
+                      size_t y_stride, int32_t block0, int32_t block1);
 
     /* Quantise one token's x (cols) into slot `token`: per group m = max|x|, s = m/127, q =
      * rint(x * (127/m)) half to even; m < 1e-12 gives s = 0; a non-finite m gives s = NaN, q = 0. */

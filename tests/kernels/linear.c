@@ -134,7 +134,8 @@ static void fill_scales(float *s, size_t n, int shape, lull_scale_type type)
         s[i] = lull_bits_float(lull_float_bits(s[i]) & 0xffff0000u);
 }
 
-static void pack_quantised(lull_matrix *m, const quantised_case *c, const int8_t *w, const float *scales)
+static void pack_quantised(lull_matrix *m, const quantised_case *c, const int8_t *w,
+                           const float *scales)
 {
     uint64_t bytes;
     int32_t b;
