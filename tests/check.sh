@@ -67,7 +67,7 @@ tell $? 'scripts use no fractional power'
 : > "$folder/out"
 for header in $h; do
   # What every kernel file includes once, after it has said how.
-  case $header in core/kernels/linear.h | core/kernels/layers.h) continue ;; esac
+  case $header in core/kernels/attention.h | core/kernels/layers.h | core/kernels/linear.h | core/kernels/neon.h) continue ;; esac
   echo "#include \"$header\"" > "$folder/alone.c"
   # shellcheck disable=SC2086
   "$CC" -std=c99 $SYSTEM $include -Wall -Wextra -Werror -fsyntax-only -iquote . "$folder/alone.c" \

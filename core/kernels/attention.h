@@ -19,7 +19,7 @@
 #define POSITIONS 16 /* in a KV block */
 #define AT_ONCE   4  /* registers of an output that are summed at a time */
 
-#define PAIRS_BYTES(bf16) ((bf16) ? 64u : 128u) /* of 16 pairs */
+#define PAIRS_BYTES(bf16) ((size_t)((bf16) ? 64 : 128)) /* of 16 pairs */
 
 /* Ask for 16 pairs: blocks lie far apart, and what they hold was last read a token ago.  One at a time,
  * between computations: many at once would fill the queue that all loads pass through. */
@@ -153,30 +153,38 @@ static ALWAYS_INLINE void add_columns(float *acc, size_t acc_stride, const float
     int32_t t;
     int c, q;
     UNROLL
-    for (q = 0; q < queries; q++) UNROLL
-    for (c = 0; c < registers; c++)
-        sum[q][c] = sixteen_load(acc + (size_t)q * acc_stride + c * LANES);
-    for (t = 0; t + 1 < n; t += 2, e += 2, at += step) UNROLL
-    for (c = 0; c < registers; c++) {
-        const pair kv = sixteen_pair(at + (size_t)c * PAIRS_BYTES(bf16), bf16);
-        fetch(at + (size_t)c * PAIRS_BYTES(bf16) + ahead, bf16);
+    for (q = 0; q < queries; q++) {
+        const float *from = acc + (size_t)q * acc_stride;
         UNROLL
-        for (q = 0; q < queries; q++) {
-            sum[q][c] = sixteen_weigh(sum[q][c], kv.first, e + (size_t)q * e_stride);
-            sum[q][c] = sixteen_weigh(sum[q][c], kv.second, e + (size_t)q * e_stride + 1);
+        for (c = 0; c < registers; c++) sum[q][c] = sixteen_load(from + (size_t)c * LANES);
+    }
+    for (t = 0; t + 1 < n; t += 2, e += 2, at += step) {
+        UNROLL
+        for (c = 0; c < registers; c++) {
+            const pair kv = sixteen_pair(at + (size_t)c * PAIRS_BYTES(bf16), bf16);
+            fetch(at + (size_t)c * PAIRS_BYTES(bf16) + ahead, bf16);
+            UNROLL
+            for (q = 0; q < queries; q++) {
+                sum[q][c] = sixteen_weigh(sum[q][c], kv.first, e + (size_t)q * e_stride);
+                sum[q][c] = sixteen_weigh(sum[q][c], kv.second, e + (size_t)q * e_stride + 1);
+            }
         }
     }
-    if (t < n) UNROLL
-    for (c = 0; c < registers; c++) {
-        const pair kv = sixteen_pair(at + (size_t)c * PAIRS_BYTES(bf16), bf16);
+    if (t < n) {
         UNROLL
-        for (q = 0; q < queries; q++)
-            sum[q][c] = sixteen_weigh(sum[q][c], kv.first, e + (size_t)q * e_stride);
+        for (c = 0; c < registers; c++) {
+            const pair kv = sixteen_pair(at + (size_t)c * PAIRS_BYTES(bf16), bf16);
+            UNROLL
+            for (q = 0; q < queries; q++)
+                sum[q][c] = sixteen_weigh(sum[q][c], kv.first, e + (size_t)q * e_stride);
+        }
     }
     UNROLL
-    for (q = 0; q < queries; q++) UNROLL
-    for (c = 0; c < registers; c++)
-        sixteen_store(acc + (size_t)q * acc_stride + c * LANES, sum[q][c]);
+    for (q = 0; q < queries; q++) {
+        float *to = acc + (size_t)q * acc_stride;
+        UNROLL
+        for (c = 0; c < registers; c++) sixteen_store(to + (size_t)c * LANES, sum[q][c]);
+    }
 }
 
 static ALWAYS_INLINE void add_block(float *acc, size_t acc_stride, const float *e, size_t e_stride,

@@ -124,7 +124,7 @@ static ALWAYS_INLINE __m256i load(const unsigned char *p)
 
 static ALWAYS_INLINE float *place(const panel *p, int i, int t)
 {
-    return p->y + (size_t)(i / 2) * p->y_step + (size_t)t * p->y_stride + 8 * (i % 2);
+    return p->y + (size_t)(i / 2) * p->y_step + (size_t)t * p->y_stride + (size_t)(i % 2) * 8;
 }
 
 /* The sums so far. */
@@ -132,10 +132,12 @@ static ALWAYS_INLINE void start(__m256 *sum, const panel *p, const int streams, 
 {
     int i, t;
     UNROLL
-    for (t = 0; t < tokens; t++) UNROLL
-    for (i = 0; i < 2 * streams; i++)
-        sum[t * 2 * streams + i] =
-            p->from == 0 ? _mm256_setzero_ps() : _mm256_load_ps(place(p, i, t));
+    for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (i = 0; i < 2 * streams; i++)
+            sum[t * 2 * streams + i] =
+                p->from == 0 ? _mm256_setzero_ps() : _mm256_load_ps(place(p, i, t));
+    }
 }
 
 static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int streams,
@@ -143,8 +145,10 @@ static ALWAYS_INLINE void store(const panel *p, const __m256 *sum, const int str
 {
     int i, t;
     UNROLL
-    for (t = 0; t < tokens; t++) UNROLL
-    for (i = 0; i < 2 * streams; i++) _mm256_store_ps(place(p, i, t), sum[t * 2 * streams + i]);
+    for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (i = 0; i < 2 * streams; i++) _mm256_store_ps(place(p, i, t), sum[t * 2 * streams + i]);
+    }
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)
@@ -161,7 +165,7 @@ static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int
         for (t = 0; t < tokens; t++) v[t] = _mm256_broadcast_ss(p->x + (size_t)t * p->x_stride + k);
         UNROLL
         for (i = 0; i < 2 * streams; i++) {
-            const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
+            const unsigned char *half = unit + (size_t)(i / 2) * p->step + (size_t)(i % 2) * 32;
             const __m256 w = load_floats(half);
             if (i % 2 == 0) prefetch(half + AHEAD);
             UNROLL
@@ -211,21 +215,22 @@ static ALWAYS_INLINE void multiply(__m256i *dot, const unsigned char *half, cons
                                    const int bits)
 {
     const __m256i stored = load(half);
+    const size_t step = 2 * (size_t)streams; /* from a token's registers to the next's */
     int t;
     if (bits == 8) {
         const __m256i w = _mm256_xor_si256(stored, _mm256_set1_epi8(-128));
         const __m256i size = _mm256_abs_epi8(w);
         UNROLL
         for (t = 0; t < tokens; t++)
-            dot[t * 2 * streams] =
-                multiply_q8(dot[t * 2 * streams], w, size, q + (size_t)t * q_stride);
+            dot[(size_t)t * step] =
+                multiply_q8(dot[(size_t)t * step], w, size, q + (size_t)t * q_stride);
     } else {
         const __m256i mask = _mm256_set1_epi8(15), low = _mm256_and_si256(stored, mask);
         const __m256i high = _mm256_and_si256(_mm256_srli_epi16(stored, 4), mask);
         UNROLL
         for (t = 0; t < tokens; t++)
-            dot[t * 2 * streams] =
-                multiply_q4(dot[t * 2 * streams], low, high, q + (size_t)t * q_stride);
+            dot[(size_t)t * step] =
+                multiply_q4(dot[(size_t)t * step], low, high, q + (size_t)t * q_stride);
     }
 }
 
@@ -249,11 +254,13 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
             UNROLL
             for (i = 0; i < 2 * streams; i++) dot[t * 2 * streams + i] = _mm256_set1_epi32(offset);
         }
-        for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) UNROLL
-        for (i = 0; i < 2 * streams; i++) {
-            const unsigned char *half = unit + (size_t)(i / 2) * p->step + 32 * (i % 2);
-            if (i % 2 == 0) prefetch(half + ahead);
-            multiply(dot + i, half, q, p->q_stride, streams, tokens, bits);
+        for (u = 0; u < p->w->group_units; u++, q += 32 / bits, unit += LULL_UNIT_BYTES) {
+            UNROLL
+            for (i = 0; i < 2 * streams; i++) {
+                const unsigned char *half = unit + (size_t)(i / 2) * p->step + (size_t)(i % 2) * 32;
+                if (i % 2 == 0) prefetch(half + ahead);
+                multiply(dot + i, half, q, p->q_stride, streams, tokens, bits);
+            }
         }
         if (!bf16 || g % 2 == 0) {
             UNROLL

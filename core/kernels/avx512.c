@@ -105,9 +105,12 @@ static ALWAYS_INLINE void start(__m512 *sum, const panel *p, const int streams, 
 {
     int s, t;
     UNROLL
-    for (t = 0; t < tokens; t++) UNROLL
-    for (s = 0; s < streams; s++)
-        sum[t * streams + s] = p->from == 0 ? _mm512_setzero_ps() : _mm512_load_ps(place(p, s, t));
+    for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (s = 0; s < streams; s++)
+            sum[t * streams + s] =
+                p->from == 0 ? _mm512_setzero_ps() : _mm512_load_ps(place(p, s, t));
+    }
 }
 
 static ALWAYS_INLINE void store(const panel *p, const __m512 *sum, const int streams,
@@ -115,8 +118,10 @@ static ALWAYS_INLINE void store(const panel *p, const __m512 *sum, const int str
 {
     int s, t;
     UNROLL
-    for (t = 0; t < tokens; t++) UNROLL
-    for (s = 0; s < streams; s++) _mm512_store_ps(place(p, s, t), sum[t * streams + s]);
+    for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (s = 0; s < streams; s++) _mm512_store_ps(place(p, s, t), sum[t * streams + s]);
+    }
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)

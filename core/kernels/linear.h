@@ -43,9 +43,11 @@
         (void)tokens;                                                                              \
     }
 
+/* NOLINTBEGIN(bugprone-branch-clone): the same where a machine has one kind of panel only */
 DEFINE_RUN(run_f32, panel_f32)
 DEFINE_RUN(run_q8, panel_q8)
 DEFINE_RUN(run_q4, panel_q4)
+/* NOLINTEND(bugprone-branch-clone) */
 
 typedef void (*run_panel)(const panel *p, int streams, int32_t tokens);
 
@@ -77,8 +79,8 @@ static void run_blocks(const panel *all, run_panel run, int streams, int32_t b, 
 static void walk(const panel *p, run_panel run, int32_t n_tokens, int32_t block0, int32_t block1,
                  int32_t steps, size_t step_bytes)
 {
-    const int streams = n_tokens == 1 ? STREAMS : BATCH_STREAMS;
-    const int32_t apart = (block1 - block0) / streams; /* blocks in a stream */
+    const int streams = n_tokens == 1 ? STREAMS : BATCH_STREAMS; /* NOLINT(bugprone-branch-clone) */
+    const int32_t apart = (block1 - block0) / streams;           /* blocks in a stream */
     const int32_t end = block0 + apart, rest = block0 + apart * streams;
     int32_t b;
     for (b = block0; b < end; b++)

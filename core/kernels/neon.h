@@ -154,9 +154,11 @@ static ALWAYS_INLINE void start(float32x4_t *sum, const panel *p, const int stre
 {
     int i, t;
     UNROLL
-    for (t = 0; t < tokens; t++) UNROLL
-    for (i = 0; i < 4 * streams; i++)
-        sum[t * 4 * streams + i] = p->from == 0 ? vdupq_n_f32(0.0f) : vld1q_f32(place(p, i, t));
+    for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (i = 0; i < 4 * streams; i++)
+            sum[t * 4 * streams + i] = p->from == 0 ? vdupq_n_f32(0.0f) : vld1q_f32(place(p, i, t));
+    }
 }
 
 static ALWAYS_INLINE void store(const panel *p, const float32x4_t *sum, const int streams,
@@ -164,8 +166,10 @@ static ALWAYS_INLINE void store(const panel *p, const float32x4_t *sum, const in
 {
     int i, t;
     UNROLL
-    for (t = 0; t < tokens; t++) UNROLL
-    for (i = 0; i < 4 * streams; i++) vst1q_f32(place(p, i, t), sum[t * 4 * streams + i]);
+    for (t = 0; t < tokens; t++) {
+        UNROLL
+        for (i = 0; i < 4 * streams; i++) vst1q_f32(place(p, i, t), sum[t * 4 * streams + i]);
+    }
 }
 
 static ALWAYS_INLINE void panel_f32(const panel *p, const int streams, const int tokens)

@@ -132,7 +132,7 @@ static ALWAYS_INLINE void panel_f32(const panel *p, int streams, int tokens)
 /* lane[i] += row i of a unit times its columns: 4 of 8 bits, or 8 of 4 bits. */
 static ALWAYS_INLINE void add_unit_q8(int32_t *lane, const unsigned char *unit, const int8_t *q)
 {
-    int32_t i;
+    size_t i;
     for (i = 0; i < LANES; i++)
         lane[i] += unit[4 * i] * q[0] + unit[4 * i + 1] * q[1] + unit[4 * i + 2] * q[2] +
                    unit[4 * i + 3] * q[3];
@@ -140,7 +140,7 @@ static ALWAYS_INLINE void add_unit_q8(int32_t *lane, const unsigned char *unit, 
 
 static ALWAYS_INLINE void add_unit_q4(int32_t *lane, const unsigned char *unit, const int8_t *q)
 {
-    int32_t i, k;
+    size_t i, k;
     for (i = 0; i < LANES; i++)
         for (k = 0; k < 4; k++)
             lane[i] += (unit[4 * i + k] & 15) * q[k] + (unit[4 * i + k] >> 4) * q[k + 4];

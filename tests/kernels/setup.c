@@ -170,15 +170,15 @@ static void expected_block(unsigned char *to, const lull_matrix *m, const int8_t
             const int32_t unit_columns = m->precision == LULL_Q4 ? 8 : 4;
             const size_t unit = (size_t)g * (size_t)m->group_units + (size_t)(in / unit_columns);
             unsigned char *byte = to + m->head_bytes + unit * 64 + (size_t)(4 * r + in % 4);
-            const int v = w[r * m->cols + c];
+            const int stored = w[r * m->cols + c] + (m->precision == LULL_Q4 ? 8 : 128);
             const float scale = scales[r * m->n_groups + g];
             const uint16_t half = (uint16_t)(lull_float_bits(scale) >> 16);
             if (m->precision == LULL_Q8)
-                *byte = (unsigned char)(v + 128);
+                *byte = (unsigned char)stored;
             else if (in % 8 < 4)
-                *byte = (unsigned char)((*byte & 0xf0) + v + 8);
+                *byte = (unsigned char)((*byte & 0xf0) + stored);
             else
-                *byte = (unsigned char)((*byte & 0x0f) + 16 * (v + 8));
+                *byte = (unsigned char)((*byte & 0x0f) + 16 * stored);
             if (m->scales == LULL_SCALE_F32)
                 memcpy(to + 4 * (g * 16 + r), &scale, 4);
             else
