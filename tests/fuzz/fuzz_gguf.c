@@ -1,12 +1,13 @@
 /* fuzz_gguf.c - any bytes as a GGUF file with its tokenizer: an error in words, or a model that reads
- * and writes text and whose rows can be read.  The input is copied to a block of its exact size, so that a
- * sanitizer sees one byte too many. */
+ * and writes text, whose rows can be read and which evaluates tokens.  The input is copied to a block
+ * of its exact size, so that a sanitizer sees one byte too many. */
 #include "model.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMORY_LIMIT ((uint64_t)1 << 20) /* small, so that no input is slow */
+#define MEMORY_LIMIT  ((uint64_t)1 << 20) /* small, so that no input is slow */
+#define CONTEXT_LIMIT ((uint64_t)16 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -25,24 +26,52 @@ static void use_text(const lull_model *model)
         if (lull_piece(model, i, &bytes) == NULL) abort();
 }
 
-static void use_weights(const lull_model *model)
+static void read_rows(const lull_matrix *m)
+{
+    float *row = malloc((size_t)m->cols * sizeof *row);
+    if (!row) return;
+    lull_matrix_row(m, 0, row);
+    lull_matrix_row(m, m->rows - 1, row);
+    free(row);
+}
+
+/* Three tokens, whatever the weights come to. */
+static void tell(lull_model *model)
+{
+    const int32_t length = model->config.seq_len < 3 ? model->config.seq_len : 3;
+    lull_context_options options;
+    lull_context *context;
+    lull_sequence *sequence;
+    int32_t i;
+    lull_context_options_init(&options);
+    options.length = length;
+    options.max_memory_bytes = CONTEXT_LIMIT;
+    if (lull_context_open(&context, model, &options, NULL) != LULL_OK) return;
+    if (lull_sequence_open(&sequence, context, NULL) == LULL_OK) {
+        for (i = 0; i < length; i++) {
+            const int32_t id = i % model->config.vocab_size;
+            const float *logits;
+            if (lull_sequence_feed(sequence, &id, 1, NULL, NULL) != LULL_OK ||
+                lull_context_step(context, 0, NULL, NULL) != LULL_OK ||
+                lull_sequence_logits(sequence, &logits, NULL) != LULL_OK)
+                abort();
+            (void)lull_logits_argmax(logits, (size_t)model->config.vocab_size);
+        }
+        lull_sequence_close(sequence);
+    }
+    lull_context_close(context);
+}
+
+static void use(lull_model *model)
 {
     const lull_layer *last = &model->layers[model->config.n_layers - 1];
-    const lull_matrix *matrices[5];
-    size_t i;
-    matrices[0] = &model->embedding;
-    matrices[1] = &model->classifier;
-    matrices[2] = &last->wk;
-    matrices[3] = &last->w2;
-    matrices[4] = &model->layers[0].w3;
-    for (i = 0; i < 5; i++) {
-        const lull_matrix *m = matrices[i];
-        float *row = malloc((size_t)m->cols * sizeof *row);
-        if (!row) return;
-        lull_matrix_row(m, 0, row);
-        lull_matrix_row(m, m->rows - 1, row);
-        free(row);
-    }
+    use_text(model);
+    read_rows(&model->embedding);
+    read_rows(&model->classifier);
+    read_rows(&last->wk);
+    read_rows(&last->w2);
+    read_rows(&model->layers[0].w3);
+    tell(model);
 }
 
 static void load(const unsigned char *bytes, size_t n, lull_precision precision, int32_t group)
@@ -59,8 +88,7 @@ static void load(const unsigned char *bytes, size_t n, lull_precision precision,
     if ((status == LULL_OK) != (model != NULL) || status != error.code) abort();
     if ((status == LULL_OK) != (error.message[0] == 0)) abort();
     if (model == NULL) return;
-    use_text(model);
-    use_weights(model);
+    use(model);
     lull_model_release(model);
 }
 
