@@ -214,7 +214,6 @@ end
 
 local precisions = {"f32", "q8", "q4"}
 
--- A batch is four tokens in one step; only the last one's logits are computed.
 local function ppc_batch(shape, precision)
   local name = precision .. " batch"
   if not first(shape, name, "insns") then return end
@@ -242,6 +241,7 @@ local function ppc_tokens(shape)
       ppc_batch(shape, precision)
     end
   end
+  print("\nOf four tokens in one step only the last one's logits are computed.")
 end
 
 local function ppc_parts(shape, precision)
