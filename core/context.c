@@ -160,7 +160,7 @@ static void plan_kv(plan *p, lull_context *c)
     c->info.blocks = (int32_t)blocks;
     c->info.kv_bytes = blocks * 2 * (uint64_t)c->model->config.n_layers * layer_bytes;
     c->layer_bytes = (size_t)layer_bytes;
-    c->block_bytes = (size_t)(2 * (uint64_t)c->model->config.n_layers * layer_bytes);
+    c->plane_bytes = (size_t)(blocks * layer_bytes); /* kv_bytes, which holds it, is checked */
     want(p, &c->block_references, blocks, 1, sizeof(int32_t));
     want(p, &c->free_blocks, blocks, 1, sizeof(int32_t));
 }

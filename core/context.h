@@ -64,11 +64,13 @@ struct lull_context {
     lull_context_info info;
     lull_sequence *first; /* open sequences, in order of opening */
 
-    /* KV blocks: one arena, a reference count each, a stack of free ones.  In a block, layer after
-     * layer, K then V, each of n_kv_heads * 16 * head_stride elements (kernels.h has their order). */
+    /* KV blocks: one arena, a reference count each, a stack of free ones.  The arena is cut into planes,
+     * K of layer 0, V of layer 0, K of layer 1, ...; a block has layer_bytes in each of them, so that
+     * attention reads what is usually one piece of memory.  A pointer to a block is to its first
+     * plane; kernels.h draws what is in a plane. */
     unsigned char *kv;
-    size_t layer_bytes; /* K of one layer, or V of one layer */
-    size_t block_bytes;
+    size_t layer_bytes; /* of a block in a plane: (n_kv_heads, head_stride, 16) elements */
+    size_t plane_bytes; /* (blocks, layer_bytes) */
     int32_t *block_references; /* (blocks) */
     int32_t *free_blocks;      /* (blocks), the first n_free are free */
     int32_t n_free;

@@ -214,7 +214,7 @@ static unsigned char *cache_of(const pass *p, int32_t t)
 {
     const lull_row *row = &p->context->rows[t];
     return row->sequence->blocks[row->position / LULL_KV_POSITIONS] +
-           (size_t)p->l * 2 * p->context->layer_bytes;
+           (size_t)p->l * 2 * p->context->plane_bytes;
 }
 
 /* Ask for the lines that a row's K will be spread over: written one after the other they would be
@@ -254,7 +254,7 @@ static void cache_token(pass *p, int32_t t)
         const size_t at = (size_t)h * (size_t)hd;
         unsigned char *head = block + (size_t)h * head_bytes;
         store_k(head, slot, c->info.kv, k + at, hd);
-        store_v(head + c->layer_bytes, slot, c->head_stride, c->info.kv, v + at, hd);
+        store_v(head + c->plane_bytes, slot, c->head_stride, c->info.kv, v + at, hd);
     }
 }
 
@@ -293,8 +293,8 @@ static void attention_task(pass *p, int part, int n_parts)
     a.scores_stride = c->scores_stride;
     a.scores = c->scores + (size_t)part * (size_t)a.rows * c->scores_stride;
     a.sums = c->sums + (size_t)part * (size_t)a.rows * (size_t)c->head_stride;
-    a.k_offset = (size_t)p->l * 2 * c->layer_bytes;
-    a.v_offset = a.k_offset + c->layer_bytes;
+    a.k_offset = (size_t)p->l * 2 * c->plane_bytes;
+    a.v_offset = a.k_offset + c->plane_bytes;
     a.n_heads = config->n_heads;
     a.n_kv_heads = n_kv_heads;
     a.head_dim = c->model->head_dim;

@@ -10,7 +10,7 @@ static const uint32_t NAN_BITS = 0x7fc00000u;
 
 static int32_t block_index(const lull_context *c, const unsigned char *block)
 {
-    return (int32_t)((size_t)(block - c->kv) / c->block_bytes);
+    return (int32_t)((size_t)(block - c->kv) / c->layer_bytes);
 }
 
 /* There is always a free one: a context has enough for all its sequences when nothing is shared. */
@@ -18,13 +18,21 @@ static unsigned char *take_block(lull_context *c)
 {
     int32_t i = c->free_blocks[--c->n_free];
     c->block_references[i] = 1;
-    return c->kv + (size_t)i * c->block_bytes;
+    return c->kv + (size_t)i * c->layer_bytes;
 }
 
 static void drop_block(lull_context *c, unsigned char *block)
 {
     int32_t i = block_index(c, block);
     if (--c->block_references[i] == 0) c->free_blocks[c->n_free++] = i;
+}
+
+static void copy_block(const lull_context *c, unsigned char *to, const unsigned char *from)
+{
+    const size_t n_planes = 2 * (size_t)c->model->config.n_layers;
+    size_t plane;
+    for (plane = 0; plane < n_planes; plane++)
+        memcpy(to + plane * c->plane_bytes, from + plane * c->plane_bytes, c->layer_bytes);
 }
 
 /* Make blocks for the queued positions n_done .. n_tokens-1, each this sequence's alone. */
@@ -39,7 +47,7 @@ static void reserve(lull_sequence *s)
             s->blocks[b] = take_block(c);
         } else if (c->block_references[block_index(c, shared)] > 1) {
             s->blocks[b] = take_block(c);
-            memcpy(s->blocks[b], shared, c->block_bytes);
+            copy_block(c, s->blocks[b], shared);
             drop_block(c, shared);
         }
     }
