@@ -119,6 +119,17 @@ static inline int lull_is_finite(float f)
     return (lull_float_bits(f) & 0x7f800000u) != 0x7f800000u;
 }
 
+/* ---- waiting for another thread in a loop: leaves the core's units to a sibling, and saves power */
+
+static inline void lull_relax(void)
+{
+#if defined(__GNUC__) && (defined(__i386__) || defined(__x86_64__))
+    __asm__ volatile("pause");
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* ---- atomics: sequentially consistent, on int */
 
 #if defined(__ATOMIC_SEQ_CST)

@@ -1,8 +1,9 @@
 /* threads.c - a pool of POSIX threads that run one task together.
  *
- * A task of a step lasts tens of microseconds, so a thread that has finished spins for a short while
- * before it sleeps: the next task usually comes within that time.  The spin gives way to the
- * condition variable, so an idle context costs nothing. */
+ * A task of a step lasts tens of microseconds, and waking a thread that sleeps takes as long.  So a
+ * thread that has finished spins for a while before it sleeps: the next task usually comes within that
+ * time.  An idle context costs nothing after it.  Where there are more threads than cores nobody
+ * spins, because whoever is waited for needs the core. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -21,7 +22,9 @@
 #include <sys/types.h>
 #endif
 
-#define SPINS 4000 /* about 10 microseconds */
+#define SPIN_SECONDS 200e-6
+#define SPINS        64 /* between two looks at the clock */
+#define LINE         64 /* bytes that caches hand from core to core */
 
 typedef struct worker {
     pthread_t thread;
@@ -33,29 +36,63 @@ struct lull_pool {
     lull_allocator allocator;
     pthread_mutex_t mutex;
     pthread_cond_t start, finished;
-    int round;   /* atomic: counts tasks given out; a worker waits for it to change */
-    int running; /* atomic: workers still at the current task */
-    int quit;    /* atomic */
-    lull_task task;
-    void *argument;
     int n_threads; /* the caller's included */
     int n_started;
+    int spins; /* 0: whoever waits sleeps at once */
     pid_t owner;
+    lull_task task;
+    void *argument;
+    int quit; /* atomic */
+    /* Lines of their own: what the caller writes, and what the workers do. */
+    char before[LINE];
+    int round;    /* atomic: counts tasks given out; a worker waits for it to change */
+    int sleepers; /* atomic: workers that sleep, or are about to */
+    char between[LINE];
+    int running; /* atomic: workers still at the current task */
+    int waiting; /* atomic: the caller sleeps until they are done, or is about to */
+    char after[LINE];
     worker workers[1]; /* (n_threads - 1) */
 };
 
+/* Spin until *value is (or, with `change`, is no longer) `number`, at most SPIN_SECONDS.  1 = it is. */
+static int spin(const lull_pool *pool, const int *value, int number, int change)
+{
+    double end = 0.0;
+    int i;
+    if (!pool->spins) return 0;
+    for (;;) {
+        for (i = 0; i < SPINS; i++) {
+            if ((lull_atomic_get(value) == number) != change) return 1;
+            lull_relax();
+        }
+        if (end == 0.0)
+            end = lull_clock() + SPIN_SECONDS;
+        else if (lull_clock() > end)
+            return 0;
+    }
+}
+
+/* Who goes to sleep says so first and looks once more; who ends the wait changes the number first and
+ * then looks for sleepers.  One of the two sees the other. */
 static int wait_for_round(lull_pool *pool, int seen)
 {
-    int i, round;
-    for (i = 0; i < SPINS; i++) {
-        round = lull_atomic_get(&pool->round);
-        if (round != seen) return round;
+    if (!spin(pool, &pool->round, seen, 1)) {
+        pthread_mutex_lock(&pool->mutex);
+        lull_atomic_add(&pool->sleepers, 1);
+        while (lull_atomic_get(&pool->round) == seen) pthread_cond_wait(&pool->start, &pool->mutex);
+        lull_atomic_add(&pool->sleepers, -1);
+        pthread_mutex_unlock(&pool->mutex);
     }
+    return lull_atomic_get(&pool->round);
+}
+
+static void next_round(lull_pool *pool)
+{
+    lull_atomic_add(&pool->round, 1);
+    if (lull_atomic_get(&pool->sleepers) == 0) return;
     pthread_mutex_lock(&pool->mutex);
-    while ((round = lull_atomic_get(&pool->round)) == seen)
-        pthread_cond_wait(&pool->start, &pool->mutex);
+    pthread_cond_broadcast(&pool->start);
     pthread_mutex_unlock(&pool->mutex);
-    return round;
 }
 
 static void *work(void *argument)
@@ -69,27 +106,15 @@ static void *work(void *argument)
         seen = wait_for_round(pool, seen);
         if (lull_atomic_get(&pool->quit)) return NULL;
         pool->task(pool->argument, w->part, pool->n_threads);
-        if (lull_atomic_add(&pool->running, -1) == 0) {
-            pthread_mutex_lock(&pool->mutex);
-            pthread_cond_signal(&pool->finished);
-            pthread_mutex_unlock(&pool->mutex);
-        }
+        if (lull_atomic_add(&pool->running, -1) > 0 || !lull_atomic_get(&pool->waiting)) continue;
+        pthread_mutex_lock(&pool->mutex);
+        pthread_cond_signal(&pool->finished);
+        pthread_mutex_unlock(&pool->mutex);
     }
-}
-
-/* Everything that may sleep on `start` looks at `round` under the mutex, so a change made under
- * the mutex is never missed. */
-static void next_round(lull_pool *pool)
-{
-    pthread_mutex_lock(&pool->mutex);
-    lull_atomic_add(&pool->round, 1);
-    pthread_cond_broadcast(&pool->start);
-    pthread_mutex_unlock(&pool->mutex);
 }
 
 void lull_pool_run(lull_pool *pool, lull_task task, void *argument)
 {
-    int i;
     if (pool == NULL || pool->n_threads == 1) {
         task(argument, 0, 1);
         return;
@@ -99,10 +124,11 @@ void lull_pool_run(lull_pool *pool, lull_task task, void *argument)
     lull_atomic_set(&pool->running, pool->n_threads - 1);
     next_round(pool);
     task(argument, 0, pool->n_threads);
-    for (i = 0; i < SPINS; i++)
-        if (lull_atomic_get(&pool->running) == 0) return;
+    if (spin(pool, &pool->running, 0, 0)) return;
     pthread_mutex_lock(&pool->mutex);
+    lull_atomic_set(&pool->waiting, 1);
     while (lull_atomic_get(&pool->running) != 0) pthread_cond_wait(&pool->finished, &pool->mutex);
+    lull_atomic_set(&pool->waiting, 0);
     pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -134,6 +160,7 @@ lull_status lull_pool_open(lull_pool **out, int n_threads, const lull_allocator 
     if (pool == NULL) return lull_memory_fail(error, "thread pool", bytes);
     pool->allocator = *allocator;
     pool->n_threads = n_threads;
+    pool->spins = n_threads <= lull_cpu_count();
     pool->owner = getpid();
     if (pthread_mutex_init(&pool->mutex, NULL) != 0) goto no_mutex;
     if (pthread_cond_init(&pool->start, NULL) != 0) goto no_start;

@@ -10,8 +10,8 @@ typedef struct lull_pool lull_pool;
 /* part in 0..n_parts-1: do that share of the work. */
 typedef void (*lull_task)(void *argument, int part, int n_parts);
 
-/* n_threads 1..256, the caller's included (1 starts none).  prepare (may be NULL) runs first in
- * every new thread, with prepare_argument; signals are blocked there. */
+/* n_threads 1..256, the caller's included (1 starts none).  The others have all signals blocked and
+ * round to nearest.  ENOMEM where the system gives no more threads. */
 lull_status lull_pool_open(lull_pool **out, int n_threads, const lull_allocator *allocator,
                            lull_error *error);
 void lull_pool_run(lull_pool *pool, lull_task task, void *argument); /* returns when all are done */
