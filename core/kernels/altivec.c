@@ -290,8 +290,8 @@ static ALWAYS_INLINE floats scaled(floats sum, ints dot, floats w, floats x)
 }
 
 /* With several tokens the integer sums take half of the registers, and the float sums stay in y. */
-static ALWAYS_INLINE void panel_quantised(const panel *p, const int tokens, const int bits,
-                                          const int bf16)
+static ALWAYS_INLINE void few_tokens(const panel *p, const int tokens, const int bits,
+                                     const int bf16)
 {
     const unsigned char *head = p->block + (size_t)p->from * (bf16 ? 32 : 64);
     const unsigned char *unit = panel_units(p);
@@ -402,21 +402,16 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int tokens, cons
 #undef CLEAR
 }
 
-static ALWAYS_INLINE void panel_of(const panel *p, const int tokens, const int bits)
-{
-    if (p->w->scales == LULL_SCALE_BF16)
-        panel_quantised(p, tokens, bits, 1);
-    else
-        panel_quantised(p, tokens, bits, 0);
-}
-
 /* Several tokens need more registers than a function call may leave to them: they get functions of
  * their own, which take their panel by value because its address would keep the one of linear.h,
  * and so the path of one token, out of registers. */
 #define DEFINE_PANEL(name, tokens, bits)                                                           \
     static NEVER_INLINE void name(panel p)                                                         \
     {                                                                                              \
-        panel_of(&p, tokens, bits);                                                                \
+        if (p.w->scales == LULL_SCALE_BF16)                                                        \
+            few_tokens(&p, tokens, bits, 1);                                                       \
+        else                                                                                       \
+            few_tokens(&p, tokens, bits, 0);                                                       \
     }
 DEFINE_PANEL(panel_q8_2, 2, 8)
 DEFINE_PANEL(panel_q8_3, 3, 8)
@@ -425,26 +420,18 @@ DEFINE_PANEL(panel_q4_2, 2, 4)
 DEFINE_PANEL(panel_q4_3, 3, 4)
 DEFINE_PANEL(panel_q4_4, 4, 4)
 
-static ALWAYS_INLINE void panel_q8(const panel *p, int streams, const int tokens)
+static ALWAYS_INLINE void panel_quantised(const panel *p, int streams, const int tokens,
+                                          const int bits, const int bf16)
 {
-    switch (tokens) {
-    case 1: panel_of(p, 1, 8); break;
-    case 2: panel_q8_2(*p); break;
-    case 3: panel_q8_3(*p); break;
-    default: panel_q8_4(*p); break;
-    }
+    if (tokens == 1)
+        few_tokens(p, 1, bits, bf16);
+    else if (tokens == 2)
+        (bits == 8 ? panel_q8_2 : panel_q4_2)(*p);
+    else if (tokens == 3)
+        (bits == 8 ? panel_q8_3 : panel_q4_3)(*p);
+    else
+        (bits == 8 ? panel_q8_4 : panel_q4_4)(*p);
     (void)streams; /* always one */
-}
-
-static ALWAYS_INLINE void panel_q4(const panel *p, int streams, const int tokens)
-{
-    switch (tokens) {
-    case 1: panel_of(p, 1, 4); break;
-    case 2: panel_q4_2(*p); break;
-    case 3: panel_q4_3(*p); break;
-    default: panel_q4_4(*p); break;
-    }
-    (void)streams;
 }
 
 #include "linear.h"

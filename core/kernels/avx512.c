@@ -220,22 +220,6 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
     store(p, sum, streams, tokens);
 }
 
-static ALWAYS_INLINE void panel_q8(const panel *p, const int streams, const int tokens)
-{
-    if (p->w->scales == LULL_SCALE_BF16)
-        panel_quantised(p, streams, tokens, 8, 1);
-    else
-        panel_quantised(p, streams, tokens, 8, 0);
-}
-
-static ALWAYS_INLINE void panel_q4(const panel *p, const int streams, const int tokens)
-{
-    if (p->w->scales == LULL_SCALE_BF16)
-        panel_quantised(p, streams, tokens, 4, 1);
-    else
-        panel_quantised(p, streams, tokens, 4, 0);
-}
-
 #include "linear.h"
 
 const lull_kernels lull_kernels_avx512 = {

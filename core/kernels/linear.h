@@ -6,9 +6,11 @@
  *                  many sequential reads run side by side: one alone does not fill the memory bus
  *   BATCH_STREAMS  blocks of a panel of several tokens
  *   TOKENS         most tokens of a panel: 1 or 4
- *   panel_f32, panel_q8, panel_q4 (p, streams, tokens)
- *                  one panel; streams and tokens are constants wherever these are called, so that
- *                  what depends on them is decided by the compiler
+ *   panel_f32(p, streams, tokens)
+ *   panel_quantised(p, streams, tokens, bits, bf16)
+ *                  one panel; all but p are constants wherever these are called, so that what
+ *                  depends on them is decided by the compiler; bits of a weight: 8 or 4; bf16 or
+ *                  float32 scales
  * Tokens are the inner loop: a panel's weights are still in the nearest cache for the next ones, and
  * come from memory once a step.  Where there are many tokens, a panel is cut along its columns for
  * that, and the sums so far wait in y. */
@@ -16,6 +18,22 @@
 #define LULL_KERNELS_LINEAR_H
 
 #include "panel.h"
+
+static ALWAYS_INLINE void panel_q8(const panel *p, const int streams, const int tokens)
+{
+    if (p->w->scales == LULL_SCALE_BF16)
+        panel_quantised(p, streams, tokens, 8, 1);
+    else
+        panel_quantised(p, streams, tokens, 8, 0);
+}
+
+static ALWAYS_INLINE void panel_q4(const panel *p, const int streams, const int tokens)
+{
+    if (p->w->scales == LULL_SCALE_BF16)
+        panel_quantised(p, streams, tokens, 4, 1);
+    else
+        panel_quantised(p, streams, tokens, 4, 0);
+}
 
 /* A function that runs panels of one kind, of `streams` blocks: STREAMS for a single token,
  * BATCH_STREAMS for some of several, or 1 for the blocks that are left. */

@@ -147,20 +147,20 @@ static ALWAYS_INLINE void add_unit_q4(int32_t *lane, const unsigned char *unit, 
 }
 
 /* The 16 scales of a group. */
-static ALWAYS_INLINE void group_scales(float *scales, const panel *p, size_t g)
+static ALWAYS_INLINE void group_scales(float *scales, const panel *p, size_t g, int bf16)
 {
+    const uint16_t *half = (const uint16_t *)(const void *)p->block + g * LANES;
     int i;
-    if (p->w->scales == LULL_SCALE_F32) {
+    if (!bf16)
         memcpy(scales, p->block + g * sizeof(float[LANES]), sizeof(float[LANES]));
-    } else {
-        const uint16_t *half = (const uint16_t *)(const void *)p->block + g * LANES;
+    else
         for (i = 0; i < LANES; i++) scales[i] = lull_bf16_float(half[i]);
-    }
 }
 
 /* One block of 16 rows against one token.  A weight is stored as weight + 128, or weight + 8, which
  * starting at -128 * sum(q), or -8 * sum(q), takes out again. */
-static ALWAYS_INLINE void panel_quantised(const panel *p, int bits)
+static ALWAYS_INLINE void panel_quantised(const panel *p, int streams, int tokens, int bits,
+                                          int bf16)
 {
     const unsigned char *unit = panel_units(p);
     float sum[LANES];
@@ -179,22 +179,11 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, int bits)
                 add_unit_q8(lane, unit, q);
             else
                 add_unit_q4(lane, unit, q);
-        group_scales(scales, p, g);
+        group_scales(scales, p, g, bf16);
         for (i = 0; i < LANES; i++) sum[i] += (float)lane[i] * (scales[i] * p->scale[4 * g]);
     }
     for (i = 0; i < LANES; i++) p->y[i] = sum[i];
-}
-
-static ALWAYS_INLINE void panel_q8(const panel *p, int streams, int tokens)
-{
-    panel_quantised(p, 8);
-    (void)streams, (void)tokens;
-}
-
-static ALWAYS_INLINE void panel_q4(const panel *p, int streams, int tokens)
-{
-    panel_quantised(p, 4);
-    (void)streams, (void)tokens;
+    (void)streams, (void)tokens; /* always one */
 }
 
 #include "linear.h"
