@@ -175,18 +175,18 @@ static lull_status get_memory(lull_context *c, uint64_t most, lull_error *error)
     if (p.overflow || !lull_u64_to_size(c->info.kv_bytes, &kv_bytes) ||
         !lull_u64_to_size(p.total + c->info.kv_bytes, &work_bytes))
         return lull_fail(error, LULL_ELIMIT, 0, 0,
-                         "context: %d sequences of %d tokens need %.0f MB, this build can address "
+                         "context: %d sequence%s of %d tokens need %.0f MB, this build can address "
                          "%.0f MB",
-                         (int)c->info.sequences, (int)c->info.length,
-                         ((double)p.total + (double)c->info.kv_bytes) / 1e6,
+                         (int)c->info.sequences, c->info.sequences == 1 ? "" : "s",
+                         (int)c->info.length, ((double)p.total + (double)c->info.kv_bytes) / 1e6,
                          (double)SIZE_MAX / 2e6);
     c->info.memory_bytes = p.total + c->info.kv_bytes;
     if (most != 0 && c->info.memory_bytes > most)
         return lull_fail(error, LULL_ELIMIT, 0, 0,
-                         "context: %d sequences of %d tokens need %.0f bytes, max_memory_bytes is "
+                         "context: %d sequence%s of %d tokens need %.0f bytes, max_memory_bytes is "
                          "%.0f",
-                         (int)c->info.sequences, (int)c->info.length, (double)c->info.memory_bytes,
-                         (double)most);
+                         (int)c->info.sequences, c->info.sequences == 1 ? "" : "s",
+                         (int)c->info.length, (double)c->info.memory_bytes, (double)most);
     c->work = lull_memory_get_zeroed(&c->model->allocator, (size_t)p.total);
     if (c->work == NULL) return lull_memory_fail(error, "context", p.total);
     cut_up(&p, c->work);

@@ -69,8 +69,8 @@ struct lull_context {
      * attention reads what is usually one piece of memory.  A pointer to a block is to its first
      * plane; kernels.h draws what is in a plane. */
     unsigned char *kv;
-    size_t layer_bytes; /* of a block in a plane: (n_kv_heads, head_stride, 16) elements */
-    size_t plane_bytes; /* (blocks, layer_bytes) */
+    size_t layer_bytes;        /* of a block in a plane: (n_kv_heads, head_stride, 16) elements */
+    size_t plane_bytes;        /* (blocks, layer_bytes) */
     int32_t *block_references; /* (blocks) */
     int32_t *free_blocks;      /* (blocks), the first n_free are free */
     int32_t n_free;

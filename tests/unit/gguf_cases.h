@@ -1,4 +1,4 @@
-/* gguf_cases.h - what the tests of GGUF files share: small models, loading, refusals.  After cmocka. */
+/* gguf_cases.h - what the tests of GGUF files share: small models, loading, refusals. */
 #ifndef GGUF_CASES_H
 #define GGUF_CASES_H
 
@@ -6,7 +6,12 @@
 #include "gguf.h"
 #include "model.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 /* Small enough to try every cut and every bit; blocks of 32 fit the second. */
 static LULL_UNUSED const tiny_spec micro = {"micro", {4, 6, 2, 2, 1, 5, 8, 0}, 2};

@@ -1,16 +1,9 @@
 /* test_gguf.c - GGUF files read: every type in either byte order, and the tokenizer inside. */
 #include "failing.h"
+#include "gguf_cases.h"
 #include "half.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "gguf_cases.h"
 
 /* ---- good files */
 

@@ -1,16 +1,9 @@
 /* test_gguf_faults.c - every way in which a GGUF file can be wrong, one after the other. */
 #include "failing.h"
+#include "gguf_cases.h"
 #include "half.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "gguf_cases.h"
 
 /* ---- wrong keys */
 
