@@ -69,7 +69,9 @@ DEFINE_RUN(run_q4, panel_q4)
 
 typedef void (*run_panel)(const panel *p, int streams, int32_t tokens);
 
-#define NEAR_BYTES 16384 /* of weights that stay in the nearest cache beside the rest */
+/* Of weights that stay in the nearest cache beside the rest; a power of two, so that float32 panels
+ * begin at a whole number of registers of x. */
+#define NEAR_BYTES 16384
 
 /* `streams` blocks from b on, `apart` blocks apart, against all tokens; steps are columns or groups, of
  * step_bytes each. */
