@@ -4,24 +4,16 @@
 #include "formats/formats.h"
 #include "formats/gguf.h"
 #include "gguf.h"
-#include "model.h"
-#include "scratch.h"
+#include "quantize_cases.h"
 
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static const tiny_spec micro = {"micro", {4, 6, 2, 2, 1, 5, 8, 0}, 2};
 static const tiny_spec blocks = {"blocks", {32, 64, 2, 4, 2, 300, 16, 0}, 32};
 static const lull_precision precisions[] = {LULL_F32, LULL_F16, LULL_Q8, LULL_Q4};
 
-static char input[512], output[512], tokenizer[512];
+static char tokenizer[512];
 
 static int set_up(void **state)
 {
@@ -30,11 +22,6 @@ static int set_up(void **state)
     snprintf(output, sizeof output, "%s", scratch_path("out.gguf"));
     snprintf(tokenizer, sizeof tokenizer, "%s", scratch_path("tokenizer.bin"));
     return 0;
-}
-
-static void assert_contains(const char *text, const char *part)
-{
-    if (!strstr(text, part)) fail_msg("\"%s\" does not contain \"%s\"", text, part);
 }
 
 /* The checkpoint, and its tokenizer beside it. */
@@ -47,16 +34,6 @@ static void save_tiny(const tiny_spec *spec, int version, lull_byte_order order)
     bytes = tiny_tokenizer(spec->config.vocab_size, order, &n);
     assert_true(tiny_save(tokenizer, bytes, n));
     free(bytes);
-}
-
-static unsigned char *slurp(const char *path, size_t *n)
-{
-    FILE *f = fopen(path, "rb");
-    unsigned char *bytes = malloc(1 << 20);
-    assert_true(f && bytes);
-    *n = fread(bytes, 1, 1 << 20, f);
-    fclose(f);
-    return bytes;
 }
 
 static lull_model *load(const char *path, lull_precision precision, int32_t group)
@@ -89,55 +66,7 @@ static lull_quantize_report quantize(const lull_quantize_options *o)
     return report;
 }
 
-static void expect(const lull_quantize_options *o, lull_status want, const char *words)
-{
-    lull_quantize_report report;
-    lull_error e;
-    const int entries = scratch_entries(), descriptor = scratch_descriptor();
-    const lull_status status = lull_quantize_file(input, output, o, &report, &e);
-    if (status != want) fail_msg("%s: %s", lull_status_name(status), e.message);
-    assert_contains(e.message, words);
-    assert_int_equal(report.output_bytes, 0);
-    assert_int_equal(scratch_entries(), entries);
-    assert_int_equal(scratch_descriptor(), descriptor);
-}
-
 /* ---- equality */
-
-static void check_matrix(const lull_matrix *a, const lull_matrix *b)
-{
-    float x[256], y[256];
-    int32_t row;
-    assert_int_equal(a->rows, b->rows);
-    assert_int_equal(a->cols, b->cols);
-    for (row = 0; row < a->rows; row++) {
-        lull_matrix_row(a, row, x);
-        lull_matrix_row(b, row, y);
-        assert_memory_equal(x, y, (size_t)a->cols * sizeof *x);
-    }
-}
-
-static void check_weights(const lull_model *a, const lull_model *b)
-{
-    const size_t vector = (size_t)a->config.dim * sizeof(float);
-    int32_t i;
-    assert_memory_equal(&a->config, &b->config, sizeof a->config);
-    check_matrix(&a->embedding, &b->embedding);
-    check_matrix(&a->classifier, &b->classifier);
-    assert_memory_equal(a->rms_final, b->rms_final, vector);
-    for (i = 0; i < a->config.n_layers; i++) {
-        const lull_layer *x = &a->layers[i], *y = &b->layers[i];
-        assert_memory_equal(x->rms_att, y->rms_att, vector);
-        assert_memory_equal(x->rms_ffn, y->rms_ffn, vector);
-        check_matrix(&x->wq, &y->wq);
-        check_matrix(&x->wk, &y->wk);
-        check_matrix(&x->wv, &y->wv);
-        check_matrix(&x->wo, &y->wo);
-        check_matrix(&x->w1, &y->w1);
-        check_matrix(&x->w2, &y->w2);
-        check_matrix(&x->w3, &y->w3);
-    }
-}
 
 static void logits_of(lull_model *m, float *out)
 {
@@ -219,7 +148,7 @@ static void round_trip(const tiny_spec *spec, lull_byte_order in, lull_byte_orde
     assert_int_equal(n % 32, 0);
     save_tiny(spec, in == LULL_BIG_ENDIAN, in);
     original = load(input, quantised ? precision : LULL_F32, report.group);
-    check_weights(written, original);
+    check_models(written, original);
     check_texts(written, original);
     check_logits(written, original);
     assert_int_equal(report.rms_error > 0, quantised); /* tiny's weights are exact in f16 */
@@ -300,7 +229,7 @@ static void llama2c_is_written_from_gguf(void **state)
     assert_string_equal(m->info.format, "llama2.c v2");
     {
         lull_model *original = load(input, LULL_Q8, 32);
-        check_weights(m, original);
+        check_models(m, original);
         lull_model_release(original);
     }
     lull_model_release(m);
@@ -544,7 +473,7 @@ static void numbers_beyond_f16(void **state)
     quantize(&o);
     m = load(output, LULL_AS_STORED, 0);
     original = load(input, LULL_Q8, 32);
-    check_weights(m, original);
+    check_models(m, original);
     lull_model_release(m);
     lull_model_release(original);
 }
