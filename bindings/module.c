@@ -6,7 +6,7 @@
  * from 0 as in the models, lists and positions from 1.  Options are tables; an unknown one raises.
  * Every handle has close(), which may be called again, and tostring().
  *
- *  core.load(path, {tokenizer = path | false, precision = "f32" | "q8", group =,
+ *  core.load(path, {tokenizer = path | false, precision = "f32" | "q8" | "q4", group =,
  *            byte_order = "little" | "big", max_file_bytes =, max_memory_bytes =, cache = true})
  *  core.inspect(path, the same)          facts of a file, as model:info()
  *  core.quantize(input, output, {format =, to =, group =, byte_order =, input_byte_order =,
