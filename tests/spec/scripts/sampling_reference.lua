@@ -154,6 +154,26 @@ function reference.typical(logits, share)
   return reach(logits, ranking, p, share)
 end
 
+--- Tail free: with p sorted and c_i = |p_i - 2 p_(i+1) + p_(i+2)|, keep the tokens before the
+-- first i at which the sum of c exceeds z times the sum of all c.
+function reference.tail_free(logits, z)
+  local p, order = reference.softmax(logits), reference.order(logits)
+  local c, total = {}, 0
+  for i = 1, #order - 2 do
+    c[i] = math.abs(p[order[i]] - 2 * p[order[i + 1]] + p[order[i + 2]])
+    total = total + c[i]
+  end
+  local kept, sum = #order, 0
+  for i = 1, #c do
+    sum = sum + c[i]
+    if sum > z * total then
+      kept = math.max(1, i - 1)
+      break
+    end
+  end
+  return reference.top_k(logits, kept)
+end
+
 --- p_i >= e
 function reference.epsilon(logits, e)
   return keep_where(logits, function(p) return p >= e end)
@@ -285,18 +305,22 @@ end
 -------------------------------------------------------------------------------- choosing
 
 --- XTC at the moment it strikes: of the tokens with p >= threshold only the least probable
--- stays. keep is a list of ids that are never removed.
+-- stays, the lowest of equals, and those in the list kept.
 function reference.xtc(logits, threshold, kept)
-  local p, keeps, above = reference.softmax(logits), set_of(kept), {}
-  for _, i in ipairs(reference.order(logits)) do
+  local p, keeps, least = reference.softmax(logits), set_of(kept), nil
+  local above = {}
+  for i = 1, #logits do
     if p[i] >= threshold then
       above[#above + 1] = i
+      if not least or p[i] < p[least] then
+        least = i
+      end
     end
   end
   local out = map(logits, function(l) return l end)
-  for rank = 1, #above - 1 do
-    if not keeps[above[rank] - 1] then
-      out[above[rank]] = NONE
+  for _, i in ipairs(above) do
+    if i ~= least and not keeps[i - 1] then
+      out[i] = NONE
     end
   end
   return out
