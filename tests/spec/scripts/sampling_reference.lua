@@ -339,7 +339,7 @@ function reference.mirostat_k(logits, mu, m)
   end
   local s = tb / tt
   local e = s - 1
-  return math.max(1, math.floor((e * 2 ^ mu / (1 - #logits ^ -e)) ^ (1 / s)))
+  return math.max(1, math.floor((e * 2 ^ mu / (1 - (#logits) ^ -e)) ^ (1 / s)))
 end
 
 --- Mirostat's second version: drop what has more than mu bits of surprise.
