@@ -70,7 +70,10 @@ local OPTIONS = {
   {"epsilon_cutoff", number(0, 1, "0 = off"), 0},
   {"eta_cutoff", number(0, 1, "0 = off"), 0},
   {"xtc_probability", number(0, 1, "0 = off"), 0},
-  {"xtc_threshold", truncation.XTC_THRESHOLD, 0.1},
+  {"xtc_threshold", {
+    text = "a number above 0, at most 1 (more than 0.5 = off)",
+    test = function(t) return type(t) == "number" and t > 0 and t <= 1 end,
+  }, 0.1},
   -- shape
   {"smoothing_factor", number(0, 1e6, "0 = off"), 0},
   {"smoothing_curve", number(1, 3), 1},
@@ -155,7 +158,7 @@ local TRUNCATION = {
   function(o) return o.epsilon_cutoff > 0 and truncation.epsilon(o.epsilon_cutoff) end,
   function(o) return o.eta_cutoff > 0 and truncation.eta(o.eta_cutoff) end,
   function(o)
-    return o.xtc_probability > 0 and truncation.xtc {
+    return o.xtc_probability > 0 and o.xtc_threshold <= 0.5 and truncation.xtc {
       probability = o.xtc_probability, threshold = o.xtc_threshold,
     }
   end,

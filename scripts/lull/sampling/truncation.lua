@@ -90,7 +90,13 @@ end
 -- Never removed by XTC: without its end or its paragraphs a text falls apart.
 local kept_ids = vocabulary.memo(function(model)
   local ids, message, code = vocabulary.containing(model, {"\n"})
-  return ids and vocabulary.set(model, {ids, vocabulary.ends(model)}), message, code
+  if not ids then
+    return nil, message, code
+  end
+  for _, id in ipairs(vocabulary.ends(model)) do
+    ids[#ids + 1] = id
+  end
+  return ids
 end)
 
 --- Exclude top choices: with the given probability, remove of all tokens with p_i >= threshold
@@ -98,14 +104,17 @@ end)
 -- line break and those that end the text are never removed.
 --
 -- For stories that shall not take the obvious turn; after the truncations, which say what is
--- still sensible. It needs several good candidates to do anything: above a threshold of 0.5 it
--- does nothing. Its chance is `draw("xtc")`, so it changes no other draw.
+-- still sensible. It needs several good candidates to do anything: above a threshold of 0.5 there
+-- are none. Its chance is `draw("xtc")`, so it changes no other draw.
 -- @param given {probability = 0.5, threshold = 0.1}; a threshold of 0, which would remove all
 --   but the worst, is refused
 function truncation.xtc(given)
   local checked = options.check("xtc", given, {
     probability = {type = "number", min = 0, max = 1, default = 0.5},
-    threshold = truncation.XTC_THRESHOLD,
+    threshold = {
+      text = "a number above 0, at most 0.5", default = 0.1,
+      test = function(t) return type(t) == "number" and t > 0 and t <= 0.5 end,
+    },
   })
   local probability, threshold = checked.probability, checked.threshold
   return strategy.new {
@@ -123,11 +132,5 @@ function truncation.xtc(given)
     end,
   }
 end
-
---- What may be XTC's threshold.
-truncation.XTC_THRESHOLD = {
-  text = "a number above 0, at most 1", default = 0.1,
-  test = function(t) return type(t) == "number" and t > 0 and t <= 1 end,
-}
 
 return truncation

@@ -63,8 +63,8 @@ describe("the frequencies of", function()
     {sampling.mirostat2 {tau = 2.4}, function(list)
       return reference.mirostat2_cut(list, 4.8)
     end},
-    {sampling.mirostat {tau = 2.4}, function(list)
-      return reference.top_k(list, reference.mirostat_k(list, 4.8, 100))
+    {sampling.mirostat {tau = 3.9}, function(list)
+      return reference.top_k(list, reference.mirostat_k(list, 7.8, 100))
     end},
     {sampling.adaptive_p {target = 0.04}, function(list) return reference.toward(list, 0.04) end},
   }
@@ -166,7 +166,7 @@ describe("mirostat", function()
 
   it("2 brings the mean surprise to tau", function()
     local seq = cases.sequence()
-    for _, tau in ipairs {1.5, 3, 4.5} do
+    for _, tau in ipairs {3, 4, 5} do
       local stage = sampling.mirostat2 {tau = tau, eta = 0.2}
       local list, sum = shape(seq:logits()), 0
       for _, id in ipairs(run(stage, seq, 400, stream_of(1))) do

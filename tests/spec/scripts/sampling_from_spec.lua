@@ -44,6 +44,7 @@ describe("from", function()
     }))
     assert.are.equal(default, tostring(sampling.from {
       repetition_penalty = 2, penalty_last_n = 0, dry_multiplier = 1, dry_last = 0,
+      xtc_probability = 0.5, xtc_threshold = 1,
     }))
     assert.are.equal("dry(multiplier 1, last 64) -> " .. default,
       tostring(sampling.from {dry_multiplier = 1}))

@@ -203,14 +203,13 @@ function reference.temperature(logits, t)
   return map(logits, function(l) return l / t end)
 end
 
---- T = min + (max - min) * (H / log n)^exponent
+--- T = min + (max - min) * (H / log n)^exponent; a single token has T = min
 function reference.dynamic_temperature(logits, low, high, exponent)
-  local n = #reference.order(logits)
-  if n < 2 then
-    return map(logits, function(l) return l end)
+  local n, share = #reference.order(logits), 0
+  if n > 1 then
+    share = reference.entropy(reference.softmax(logits)) / math.log(n)
   end
-  local h = reference.entropy(reference.softmax(logits))
-  return reference.temperature(logits, low + (high - low) * (h / math.log(n)) ^ exponent)
+  return reference.temperature(logits, low + (high - low) * share ^ exponent)
 end
 
 --- Adaptive-p's transform: 5 - 10 d^2 / (1 + d), d = |p - target| / 0.3

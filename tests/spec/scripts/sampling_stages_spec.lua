@@ -10,11 +10,11 @@ teardown(cases.clean)
 -- Stage, its arguments, and what the reference is given.
 local STAGES = {
   {"top_k", {{1}, {7}, {299}, {300}, {5000}}},
-  {"top_p", {{0}, {0.2}, {0.503}, {0.9013}, {0.9991}}},
+  {"top_p", {{0}, {0.203}, {0.503}, {0.9013}, {0.9991}}},
   {"min_p", {{0.01}, {0.1}, {0.5}, {1}}},
   {"top_a", {{0.05}, {0.3}, {1}}},
   {"top_n_sigma", {{0.5}, {1}, {2.5}}},
-  {"typical", {{0}, {0.2}, {0.503}, {0.9013}}},
+  {"typical", {{0}, {0.203}, {0.503}, {0.9013}}},
   {"tail_free", {{0.3}, {0.7}, {0.95}}},
   {"epsilon", {{0.0003}, {0.004}, {0.1}}},
   {"eta", {{0.0003}, {0.004}, {0.1}}},
@@ -73,7 +73,7 @@ describe("the stage", function()
       end
     end
     assert.is_true(#kept > 2)
-    for _, threshold in ipairs {0.002, 0.01, 0.1, 0.4, 1} do
+    for _, threshold in ipairs {0.002, 0.01, 0.1, 0.5} do
       compare("logits", sampling.xtc, function(list)
         return reference.xtc(list, threshold, kept)
       end, {probability = 1, threshold = threshold})
@@ -136,6 +136,15 @@ describe("the stage", function()
     sampling.watermark {secret = "s"}, sampling.min_tokens(3), sampling.eos_decay {after = 0},
   }
 
+  local function half()
+    return 0.5
+  end
+
+  local function with_draw(stage)
+    local copy = sampling.clone(stage)
+    return sampling.chain(stage.selector and {copy} or {copy, sampling.sample()})
+  end
+
   it("keeps NaNs to itself, and a draw then reports them", function()
     local bad = cases.sequence(nil, true)
     local nans = bad:logits()
@@ -145,9 +154,7 @@ describe("the stage", function()
         for id, value in pairs(values) do
           nans:set(id, value)
         end
-        local id, message, code = sampling.chain {
-          sampling.clone(stage), function(l) return l:sample(0.5) end,
-        }:apply(nans, bad, function() return 0.5 end)
+        local id, message, code = with_draw(stage):apply(nans, bad, half)
         assert.is_nil(id, tostring(stage))
         assert.are.equal("EINVAL", code, tostring(stage))
         assert.is_truthy(message:find("not finite", 1, true), message)
@@ -160,9 +167,7 @@ describe("the stage", function()
     list[43] = -math.huge
     for _, stage in ipairs(ALL) do
       cases.write(logits, list)
-      local id, message, code = sampling.chain {
-        sampling.clone(stage), function(l) return l:sample(0.5) end,
-      }:apply(logits, seq, function() return 0.5 end)
+      local id, message, code = with_draw(stage):apply(logits, seq, half)
       assert.is_nil(id, tostring(stage))
       assert.are.equal("EINVAL", code, tostring(stage))
       assert.are.equal("string", type(message))
@@ -176,7 +181,7 @@ describe("the stage", function()
       typical = {-1, 2, nan}, tail_free = {-1, 2, nan}, epsilon = {-1, 2, nan},
       eta = {-1, 2, nan}, min_tokens = {0, 1.5, -1, "3"}, max_tokens = {0, 1.5},
       no_repeat_ngram = {0, -1, 1.5, "2"},
-      xtc = {{threshold = 0}, {threshold = 1.1}, {probability = 2}, {treshold = 0.1}, 1},
+      xtc = {{threshold = 0}, {threshold = 0.51}, {probability = 2}, {treshold = 0.1}, 1},
       smoothing = {{factor = -1}, {curve = 0.5}, {curve = 4}, {factor = nan}},
       dynamic_temperature = {{}, {min = 1}, {min = 2, max = 1}, {min = -1, max = 1},
         {min = 0, max = 1, exponent = -1}},
