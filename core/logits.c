@@ -219,4 +219,3 @@ void lull_logits_temperature(float *values, size_t n, double t)
     lull_fpenv_leave(&env);
     if (factor != 1.0f) lull_logits_scale(values, n, factor);
 }
-
