@@ -165,6 +165,28 @@ static int sequence_feed(lua_State *L)
     return 1;
 }
 
+/* sequence:guess(id | {ids}) -> how many of them fit */
+static int sequence_guess(lua_State *L)
+{
+    const int32_t *ids;
+    int32_t one;
+    size_t n;
+    lull_error error;
+    lua_settop(L, 2);
+    ids = lull_check_ids(L, 2, lull_open_sequence(L, 1)->context->vocab, &one, &n);
+    if (lull_sequence_guess(handle_of(L), ids, &n, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
+    lull_push_count(L, n);
+    return 1;
+}
+
+/* sequence:guesses() -> how many guesses still hold */
+static int sequence_guesses(lua_State *L)
+{
+    lull_push_count(L, lull_sequence_guesses(handle_of(L)));
+    return 1;
+}
+
 /* sequence:rewind(n) -> sequence */
 static int sequence_rewind(lua_State *L)
 {
@@ -382,6 +404,7 @@ void lull_register_sequence(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"feed", sequence_feed},       {"logits", lull_lua_sequence_logits},
+        {"guess", sequence_guess},     {"guesses", sequence_guesses},
         {"fork", sequence_fork},       {"rewind", sequence_rewind},
         {"score", sequence_score},     {"scores", sequence_scores},
         {"hidden", sequence_hidden},   {"tokens", sequence_tokens},

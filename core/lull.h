@@ -335,7 +335,7 @@ LULL_API void lull_context_times_get(const lull_context *context, lull_context_t
 
 /** Evaluate queued tokens of all sequences, at most max_tokens of them (0 = all).
  *
- *  remaining out, tokens still queued afterwards; may be NULL.
+ *  remaining out, tokens (and guesses) still queued afterwards; may be NULL.
  *  Cost      one pass over the weights per options.batch tokens; allocates nothing.
  *  Errors    ECANCELED (tokens already evaluated stay so; step again to go on), ESTATE. */
 LULL_API lull_status lull_context_step(lull_context *context, size_t max_tokens, size_t *remaining,
@@ -396,6 +396,22 @@ typedef struct lull_feed_options {
  *  ENOMEM, ESTATE; on any error the sequence is unchanged. */
 LULL_API lull_status lull_sequence_feed(lull_sequence *sequence, const int32_t *tokens, size_t n,
                                         const lull_feed_options *options, lull_error *error);
+
+/** Guess what will be fed after the tokens held: coming steps evaluate the guesses along with what is
+ *  queued, which costs little more than one token alone.  A feed (without options) that brings the
+ *  guessed token has its logits at once; the first feed that differs, a rewind and the next guess drop
+ *  what is left.  Guesses are no part of the text: not of length, pending and tokens, and no fork has
+ *  them.  So every loop that feeds token by token may be sped up without changing what it tells.
+ *  (Speculative decoding, Leviathan et al. 2023, arXiv:2211.17192, by exact agreement.)
+ *
+ *  n       in: how many; out: how many are kept, fewer where the context's length ends
+ *  Errors  EINVAL (an id outside the vocabulary), ESTATE (empty, closed), ENOMEM (then no guess is
+ *          left). */
+LULL_API lull_status lull_sequence_guess(lull_sequence *sequence, const int32_t *tokens, size_t *n,
+                                         lull_error *error);
+
+/** Guesses that still hold. */
+LULL_API size_t lull_sequence_guesses(const lull_sequence *sequence);
 
 /** Tokens held, queued ones included; tokens queued; the tokens themselves (valid until the next
  *  call that changes the sequence); the context it lives in. */
