@@ -282,6 +282,21 @@ static int sequence_token(lua_State *L)
     return 1;
 }
 
+/* sequence:common(other [, i [, j]]) -> how many tokens are the same, from token i of this one and
+ * token j of the other on (both by default the first) */
+static int sequence_common(lua_State *L)
+{
+    lull_sequence *a = handle_of(L), *b = lull_open_sequence(L, 2)->handle;
+    size_t i = 0, j = 0, n = 0;
+    if (!lua_isnoneornil(L, 3)) i = (size_t)lull_check_integer(L, 3, 1, most_index) - 1;
+    if (!lua_isnoneornil(L, 4)) j = (size_t)lull_check_integer(L, 4, 1, most_index) - 1;
+    while (i + n < lull_sequence_length(a) && j + n < lull_sequence_length(b) &&
+           lull_sequence_tokens(a)[i + n] == lull_sequence_tokens(b)[j + n])
+        n++;
+    lull_push_count(L, n);
+    return 1;
+}
+
 /* sequence:scores() -> list, false where a token has none */
 static int sequence_scores(lua_State *L)
 {
@@ -409,6 +424,7 @@ void lull_register_sequence(lua_State *L)
         {"score", sequence_score},     {"scores", sequence_scores},
         {"hidden", sequence_hidden},   {"tokens", sequence_tokens},
         {"token", sequence_token},     {"text", sequence_text},
+        {"common", sequence_common},
         {"length", sequence_length},   {"pending", sequence_pending},
         {"context", sequence_context}, {"model", sequence_model},
         {"close", sequence_close},     {NULL, NULL},

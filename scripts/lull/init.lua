@@ -25,6 +25,8 @@ local lull = {
   version = core.version,
   --- Strategies for choosing tokens; see lull.sampling.
   sampling = require "lull.sampling",
+  --- Loops: many texts at once, drafts, strategies that drive the loop; see lull.decode.
+  decode = require "lull.decode",
 
   --- load(path, {tokenizer =, precision =, group =, byte_order =, limits...}) -> model
   load = core.load,
@@ -50,10 +52,12 @@ local lull = {
   clock = core.clock or os.clock,
 }
 
-local model = core.methods.model
+local model, sequence = core.methods.model, core.methods.sequence
 
 model.generate = generate.generate
 model.stream = generate.stream
+sequence.generate = generate.generate_sequence
+sequence.stream = generate.stream_sequence
 
 -- LULL_CPU chooses the kernels for a whole process, where no option does: the core and the
 -- module read no environment.

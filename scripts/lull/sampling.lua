@@ -199,7 +199,7 @@ sampling.RULES = RULES
 --- Choose the most probable token; of equals the one with the lowest id.
 function sampling.greedy()
   return new {
-    name = "greedy", selector = true,
+    name = "greedy", selector = true, redraws = true,
     apply = function(_, logits)
       local id = logits:argmax()
       if id then
@@ -213,7 +213,7 @@ end
 --- Choose by chance, with the probabilities softmax(logits).
 function sampling.sample()
   return new {
-    name = "sample", selector = true,
+    name = "sample", selector = true, redraws = true,
     apply = function(_, logits, _, draw)
       return logits:sample(draw("select"))
     end,
@@ -299,7 +299,7 @@ end
 local function finish_chain(stages)
   stages.name, stages.selector = "chain", true
   stages.apply, stages.accept, stages.reset = apply_chain, accept_chain, reset_chain
-  stages.ignore_eos = stages[#stages].ignore_eos
+  stages.ignore_eos, stages.redraws = stages[#stages].ignore_eos, stages[#stages].redraws
   stages.clone = function(self)
     local clones = {}
     for i = 1, #self do
