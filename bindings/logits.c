@@ -43,7 +43,7 @@ static lull_lua_logits *open_view(lua_State *L)
 }
 
 /* The same, for verbs that only make sense on logits. */
-static lull_lua_logits *open_logits(lua_State *L)
+lull_lua_logits *lull_open_logits(lua_State *L)
 {
     lull_lua_logits *v = open_view(L);
     if (v->probabilities)
@@ -57,15 +57,13 @@ static int32_t check_id(lua_State *L, int arg, const lull_lua_logits *v)
     return (int32_t)lull_check_integer(L, arg, 0, v->n - 1);
 }
 
-static int itself(lua_State *L)
+int lull_itself(lua_State *L)
 {
     lua_settop(L, 1);
     return 1;
 }
 
-/* Push the buffer in a slot of the table on top of the stack; made, and cleared, when first
- * asked for. */
-static void *push_buffer(lua_State *L, int slot, size_t bytes)
+void *lull_push_buffer(lua_State *L, int slot, size_t bytes)
 {
     lua_rawgeti(L, -1, slot);
     if (lua_isnil(L, -1)) {
@@ -87,7 +85,7 @@ static lull_lua_logits *push_copy(lua_State *L, int32_t n)
     lua_pushvalue(L, -1);
     lull_setenv(L, -3);
     copy->n = n;
-    copy->values = push_buffer(L, SLOT_VALUES, 2 * (size_t)n * sizeof *copy->values);
+    copy->values = lull_push_buffer(L, SLOT_VALUES, 2 * (size_t)n * sizeof *copy->values);
     copy->raw = copy->values + n;
     lua_pop(L, 2);
     return copy;
@@ -135,7 +133,7 @@ int lull_lua_sequence_logits(lua_State *L)
     }
     lua_settop(L, 2);
 
-    values = push_buffer(L, SLOT_VALUES, (size_t)s->context->vocab * sizeof *values);
+    values = lull_push_buffer(L, SLOT_VALUES, (size_t)s->context->vocab * sizeof *values);
     v = lull_object_new(L, &lull_logits_kind);
     v->closed = 1; /* until the values are there */
     lua_pushvalue(L, 2);
@@ -210,7 +208,7 @@ static int logits_reset(lua_State *L)
     lull_lua_logits *v = open_view(L);
     memcpy(v->values, v->raw, (size_t)v->n * sizeof *v->values);
     v->probabilities = 0;
-    return itself(L);
+    return lull_itself(L);
 }
 
 static int logits_size(lua_State *L)
@@ -243,150 +241,114 @@ static int logits_get(lua_State *L)
 
 static int logits_set(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     int32_t id = check_id(L, 2, v);
     v->values[id] = check_value(L, 3);
-    return itself(L);
+    return lull_itself(L);
 }
 
-/* logits:add(id | {ids}, v); what is banned stays so */
+/* logits:add(id | {ids} | set, v); what is banned stays so */
 static int logits_add(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
-    int32_t one;
-    size_t i, n;
+    lull_lua_logits *v = lull_open_logits(L);
+    lull_lua_tokens tokens;
+    size_t i;
     float value = check_value(L, 3);
-    const int32_t *ids = lull_check_ids(L, 2, v->n, &one, &n);
-    v = open_logits(L);
-    for (i = 0; i < n; i++) v->values[ids[i]] += value;
-    return itself(L);
+    lull_check_tokens(L, 2, v->n, &tokens);
+    v = lull_open_logits(L);
+    if (tokens.set != NULL) lull_logits_add(v->values, (size_t)v->n, tokens.set, value);
+    for (i = 0; i < tokens.n; i++) v->values[tokens.ids[i]] += value;
+    return lull_itself(L);
 }
 
+/* logits:ban(id | {ids} | set) */
 static int logits_ban(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
-    int32_t one;
-    size_t i, n;
-    const int32_t *ids = lull_check_ids(L, 2, v->n, &one, &n);
-    v = open_logits(L);
-    for (i = 0; i < n; i++) v->values[ids[i]] = -HUGE_VALF;
-    return itself(L);
+    lull_lua_logits *v = lull_open_logits(L);
+    lull_lua_tokens tokens;
+    size_t i;
+    lull_check_tokens(L, 2, v->n, &tokens);
+    v = lull_open_logits(L);
+    if (tokens.set != NULL) lull_logits_ban(v->values, (size_t)v->n, tokens.set);
+    for (i = 0; i < tokens.n; i++) v->values[tokens.ids[i]] = -HUGE_VALF;
+    return lull_itself(L);
 }
 
-/* logits:allow(id | {ids}): ban all others */
+/* logits:allow(id | {ids} | set): ban all others */
 static int logits_allow(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
-    int32_t one, k;
-    size_t i, n;
-    float *kept;
-    const int32_t *ids = lull_check_ids(L, 2, v->n, &one, &n);
-    kept = lua_newuserdata(L, n * sizeof *kept + 1);
-    v = open_logits(L);
-    for (i = 0; i < n; i++) kept[i] = v->values[ids[i]];
-    for (k = 0; k < v->n; k++) v->values[k] = -HUGE_VALF;
-    for (i = 0; i < n; i++) v->values[ids[i]] = kept[i];
-    return itself(L);
+    lull_lua_logits *v = lull_open_logits(L);
+    const uint32_t *set = lull_need_token_set(L, 2, 2, NULL, v->n);
+    v = lull_open_logits(L);
+    lull_logits_allow(v->values, (size_t)v->n, set);
+    return lull_itself(L);
 }
 
 /* ------------------------------------------------------------------------- the whole vector */
 
 static int logits_scale(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     float factor = (float)lull_check_number(L, 2, -most_float, most_float);
     lull_logits_scale(v->values, (size_t)v->n, factor);
-    return itself(L);
+    return lull_itself(L);
 }
 
 /* logits:temperature(t): divide by t; 0 bans all but the largest, the limit of t -> 0 */
 static int logits_temperature(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     double t;
     if (!lull_exact_integer(L, 2, &t) || t != 0) t = lull_check_number(L, 2, 1e-6, 1e6);
     lull_logits_temperature(v->values, (size_t)v->n, t);
-    return itself(L);
+    return lull_itself(L);
 }
 
 static int logits_top_k(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     double k = lull_check_integer(L, 2, 1, 9007199254740992.0);
     if (k < v->n) lull_logits_top_k(v->values, (size_t)v->n, (size_t)k);
-    return itself(L);
+    return lull_itself(L);
 }
 
 static int logits_top_p(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     lull_logits_top_p(v->values, (size_t)v->n, (float)lull_check_number(L, 2, 0, 1));
-    return itself(L);
+    return lull_itself(L);
 }
 
 static int logits_min_p(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     lull_logits_min_p(v->values, (size_t)v->n, (float)lull_check_number(L, 2, 0, 1));
-    return itself(L);
+    return lull_itself(L);
 }
 
 /* logits:softmax(): probabilities, in place */
 static int logits_softmax(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     lull_error error;
     if (lull_logits_softmax(v->values, (size_t)v->n, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     v->probabilities = 1;
-    return itself(L);
+    return lull_itself(L);
 }
 
 static int logits_logsumexp(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     lua_pushnumber(L, lull_logits_logsumexp(v->values, (size_t)v->n));
     return 1;
 }
 
 static int logits_entropy(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     lua_pushnumber(L, lull_logits_entropy(v->values, (size_t)v->n));
     return 1;
-}
-
-/* logits:penalize(seq, {last =, repetition =, frequency =, presence =}): for each distinct
- * token among the last ones, in this order: repetition r divides a positive logit and
- * multiplies a negative one (Keskar et al. 2019, arXiv:1909.05858); count * frequency +
- * presence is taken off. */
-static int logits_penalize(lua_State *L)
-{
-    static const char *const names[] = {"last", "repetition", "frequency", "presence", NULL};
-    lull_lua_logits *v = open_logits(L);
-    lull_lua_sequence *s;
-    const int32_t *tokens;
-    int32_t *counts;
-    size_t n, length;
-    double last, repetition, frequency, presence;
-    lull_open_sequence(L, 2);
-    lua_settop(L, 3);
-    lull_options_check(L, 3, names);
-    last = lull_option_integer(L, 3, "last", 0, 9007199254740992.0, 2147483647.0);
-    repetition = lull_option_number(L, 3, "repetition", 1e-6, 1e6, 1);
-    frequency = lull_option_number(L, 3, "frequency", -1e6, 1e6, 0);
-    presence = lull_option_number(L, 3, "presence", -1e6, 1e6, 0);
-    lull_getenv(L, 1);
-    counts = push_buffer(L, SLOT_COUNTS, (size_t)v->n * sizeof *counts);
-
-    v = open_logits(L);
-    s = lull_open_sequence(L, 2);
-    if (s->context->vocab != v->n) luaL_argerror(L, 2, "its model has another vocabulary");
-    length = lull_sequence_length(s->handle);
-    n = last < (double)length ? (size_t)last : length;
-    tokens = lull_sequence_tokens(s->handle) + (length - n);
-    lull_logits_penalize(v->values, tokens, n, repetition, frequency, presence, counts);
-    return itself(L);
 }
 
 /* ------------------------------------------------------------------------------- candidates */
@@ -485,7 +447,7 @@ static int logits_sample(lua_State *L)
  * are probabilities afterwards. */
 static int logits_llama2c(lua_State *L)
 {
-    lull_lua_logits *v = open_logits(L);
+    lull_lua_logits *v = lull_open_logits(L);
     lull_lua_llama2c *state = lull_object_check(L, 2, &lull_llama2c_kind);
     float temperature = (float)lull_check_number(L, 3, 0, most_float);
     float top_p = (float)lull_check_number(L, 4, -most_float, most_float);
@@ -493,8 +455,8 @@ static int logits_llama2c(lua_State *L)
     lull_error error;
     int32_t id;
     lull_getenv(L, 1);
-    scratch = push_buffer(L, SLOT_SCRATCH, (size_t)v->n * sizeof *scratch);
-    v = open_logits(L);
+    scratch = lull_push_buffer(L, SLOT_SCRATCH, (size_t)v->n * sizeof *scratch);
+    v = lull_open_logits(L);
     if (lull_llama2c_sample(v->values, (size_t)v->n, temperature, top_p, &state->state, scratch,
                             &id, &error) != LULL_OK)
         return lull_push_failure(L, &error);
@@ -536,7 +498,6 @@ void lull_register_logits(lua_State *L)
         {"top_k", logits_top_k},
         {"top_p", logits_top_p},
         {"min_p", logits_min_p},
-        {"penalize", logits_penalize},
         {"softmax", logits_softmax},
         {"logsumexp", logits_logsumexp},
         {"entropy", logits_entropy},
@@ -555,4 +516,5 @@ void lull_register_logits(lua_State *L)
     static const luaL_Reg metamethods[] = {
         {"__tostring", logits_tostring}, {"__len", logits_size}, {NULL, NULL}};
     lull_kind_register(L, &lull_logits_kind, methods, metamethods);
+    lull_setfuncs(L, lull_history_verbs);
 }

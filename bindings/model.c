@@ -111,6 +111,7 @@ static void push_info(lua_State *L, const lull_model_info *info)
     set_count(L, "n_byte_tokens", (uint64_t)info->n_byte_tokens);
     if (info->bos >= 0) set_count(L, "bos", (uint64_t)info->bos);
     if (info->eos >= 0) set_count(L, "eos", (uint64_t)info->eos);
+    if (info->unknown >= 0) set_count(L, "unknown", (uint64_t)info->unknown);
     lua_createtable(L, 0, 3);
     for (i = LULL_F32; i <= LULL_Q4; i++) set_count(L, precisions[i], info->needs_bytes[i]);
     lua_setfield(L, -2, "needs_bytes");

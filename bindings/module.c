@@ -15,6 +15,7 @@
  *  core.random(seed, stream, position, purpose, attempt)           see rng.c for what these may be
  *  core.hash(text)                       "0x" and 16 digits; a stream, and a seed
  *  core.llama2c_state(seed)              for logits:llama2c; :value, :clone, :reset(seed)
+ *  core.token_set(n | model, tokens)     see token_set.c; tokens = id | ids | set, here and below
  *  core.cpus()                           {{name =, available =}, ...}, the best last
  *  core.utf8_complete(text)              bytes of whole characters at its start
  *  core.read_bandwidth(bytes, {threads = 1, seconds = 0.2})        bytes per second
@@ -40,6 +41,8 @@
  *  sequence:logits(i, layer)             a copy: after token i, of the whole network or its first
  *                                        layers, where the feed asked for "all" or that layer
  *  sequence:hidden(i)                    hidden state of token i, where the feed asked for it
+ *  sequence:similarity(i, j0, j1)        the largest cosine of hidden state i with those of j0..j1
+ *                                        (default: all before i), and the index that has it
  *  sequence:fork()  :rewind(n)
  *  sequence:score(text | id | ids)       log-probabilities of a continuation, which is not kept
  *  sequence:scores()                     those of {score = true}, false for other tokens
@@ -47,15 +50,21 @@
  *  #sequence  :length()  :pending()  :context()  :model()  :close()
  *
  *  Verbs of logits that return the logits, to be chained:
- *      set(id, v)  add(ids, v)  ban(ids)  allow(ids)  scale(f)  temperature(t)  top_k(k)  top_p(p)
- *      min_p(p)  penalize(sequence, {last =, repetition =, frequency =, presence =})  softmax()
- *      reset()
+ *      set(id, v)  add(tokens, v)  ban(tokens)  allow(tokens)
+ *      scale(f)  temperature(t)  top_k(k)  top_p(p)  min_p(p)  softmax()  reset()
+ *      and, by the tokens of a sequence (logits_history.c):
+ *      penalize(sequence, {last =, decay =, from =, repetition =, frequency =, presence =})
+ *      dry(sequence, {multiplier =, base =, allowed_length =, breakers =, last =, from =})
+ *      no_repeat(sequence, n, {last =, from =})
  *  and that return something else:
  *      get(id)  size()  argmax()  logsumexp()  entropy()  candidates(k)  clone()  close()
  *      sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =})
  *      llama2c(state, temperature, top_p)
  *      logprob(id)           in the step's own distribution, whatever was changed since
- *      current_logprob(id)   in the values as they are now */
+ *      current_logprob(id)   in the values as they are now
+ *
+ *  Sets of tokens: add(tokens)  remove(tokens)  union(set)  intersect(set)  subtract(set)
+ *      complement()  clone()  has(id)  count() or #set  size()  ids()  close() */
 #include "objects.h"
 
 LULL_API int luaopen_lull_core(lua_State *L);
@@ -160,6 +169,7 @@ static const luaL_Reg functions[] = {
     {"random", lull_lua_random},
     {"hash", lull_lua_hash},
     {"llama2c_state", lull_lua_llama2c_new},
+    {"token_set", lull_lua_token_set_new},
     {"utf8_complete", utf8_complete},
     {"clock", clock_seconds},
     {"read_bandwidth", read_bandwidth},
@@ -186,6 +196,8 @@ int luaopen_lull_core(lua_State *L)
     lua_setfield(L, -2, "rng");
     lull_register_llama2c(L);
     lua_setfield(L, -2, "llama2c_state");
+    lull_register_token_set(L);
+    lua_setfield(L, -2, "token_set");
     lua_setfield(L, -2, "methods");
 
     lua_newtable(L);

@@ -40,6 +40,12 @@ typedef struct lull_lua_logits {
     uint64_t serial; /* of the sequence when values were copied */
 } lull_lua_logits;
 
+typedef struct lull_lua_token_set {
+    uint32_t magic;
+    int32_t n;       /* vocabulary */
+    uint32_t *words; /* in the userdata at SLOT_WORDS; NULL when closed */
+} lull_lua_token_set;
+
 typedef struct lull_lua_rng {
     uint32_t magic;
     uint64_t seed, stream;
@@ -53,6 +59,9 @@ typedef struct lull_lua_llama2c {
 /* The table of a context: the model handle it was made from. */
 enum { SLOT_MODEL = 1 };
 
+/* The table of a set of tokens. */
+enum { SLOT_WORDS = 1 };
+
 /* The table of a sequence, shared by its logits views; a copy of logits has one of its own. */
 enum {
     SLOT_CONTEXT = 1,
@@ -60,12 +69,13 @@ enum {
     SLOT_VIEW,     /* the latest view */
     SLOT_VALUES,   /* its working values */
     SLOT_SCRATCH,  /* (n) candidates, for the sampler of llama2.c */
-    SLOT_COUNTS,   /* (n) int32_t, all zero between calls */
-    SLOT_LAST = SLOT_COUNTS
+    SLOT_WORK,     /* (n) double, all zero between calls */
+    SLOT_LENGTHS,  /* (length of the context) int32_t; of sequences only */
+    SLOT_LAST = SLOT_LENGTHS
 };
 
 extern const lull_kind lull_model_kind, lull_context_kind, lull_sequence_kind, lull_logits_kind,
-    lull_rng_kind, lull_llama2c_kind;
+    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind;
 
 /* Create each type and push its method table. */
 void lull_register_model(lua_State *L);
@@ -74,6 +84,7 @@ void lull_register_sequence(lua_State *L);
 void lull_register_logits(lua_State *L);
 void lull_register_rng(lua_State *L);
 void lull_register_llama2c(lua_State *L);
+void lull_register_token_set(lua_State *L);
 
 /* ---- model.c */
 int lull_lua_load(lua_State *L);
@@ -104,6 +115,39 @@ int lull_lua_sequence_new(lua_State *L); /* context:sequence */
 lull_lua_sequence *lull_open_sequence(lua_State *L, int arg);
 int lull_lua_sequence_logits(lua_State *L); /* sequence:logits; in logits.c */
 size_t lull_token_argument(lua_State *L, int arg);
+
+/* ---- logits.c; verbs are in logits_*.c too, each with a table of its own */
+
+/* The logits at argument 1, to be changed: open, current, and no probabilities. */
+lull_lua_logits *lull_open_logits(lua_State *L);
+
+/* What a verb returns: argument 1. */
+int lull_itself(lua_State *L);
+
+/* Push the buffer in a slot of the table on top of the stack; made, and cleared, when first asked
+ * for. */
+void *lull_push_buffer(lua_State *L, int slot, size_t bytes);
+
+/* ---- logits_history.c */
+extern const luaL_Reg lull_history_verbs[];
+
+/* ---- token_set.c */
+int lull_lua_token_set_new(lua_State *L);
+
+/* Tokens given as an id, a list of ids or a set: either ids (n) or a set's words. */
+typedef struct lull_lua_tokens {
+    const int32_t *ids; /* NULL for a set */
+    size_t n;
+    const uint32_t *set; /* NULL for ids; what holds it is on the Lua stack */
+    int32_t one;
+} lull_lua_tokens;
+
+/* Raises for anything else, for ids outside the vocabulary and for sets of another one.  May push. */
+void lull_check_tokens(lua_State *L, int arg, int32_t vocab, lull_lua_tokens *tokens);
+
+/* The same as a set, made where they are none; of a value at index (see lull_need_integer). */
+const uint32_t *lull_need_token_set(lua_State *L, int arg, int index, const char *name,
+                                    int32_t vocab);
 
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);

@@ -336,6 +336,30 @@ static int sequence_hidden(lua_State *L)
     return 1;
 }
 
+/* sequence:similarity([i [, j0 [, j1]]]) -> cosine, index: which of the hidden states of tokens j0..j1,
+ * by default all before token i, is most like that of token i, by default the last */
+static int sequence_similarity(lua_State *L)
+{
+    const size_t i = lull_token_argument(L, 2);
+    size_t first = 0, last, at;
+    double cosine;
+    lull_error error;
+    if (!lua_isnoneornil(L, 3)) first = lull_token_argument(L, 3);
+    if (!lua_isnoneornil(L, 4))
+        last = lull_token_argument(L, 4);
+    else if (i > 0)
+        last = i - 1;
+    else
+        return luaL_argerror(L, 4, "there is no token before the first");
+    if (last < first) luaL_argerror(L, 4, "the range is empty");
+    if (lull_sequence_similarity(handle_of(L), i, first, last - first + 1, &cosine, &at, &error) !=
+        LULL_OK)
+        return lull_push_failure(L, &error);
+    lua_pushnumber(L, cosine);
+    lull_push_count(L, (uint64_t)at + 1);
+    return 2;
+}
+
 /* sequence:text([i [, j]]) -> the text of these tokens */
 static int sequence_text(lua_State *L)
 {
@@ -418,16 +442,26 @@ const lull_kind lull_sequence_kind = {"lull.sequence", 0x4c534551u, sizeof(lull_
 void lull_register_sequence(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"feed", sequence_feed},       {"logits", lull_lua_sequence_logits},
-        {"guess", sequence_guess},     {"guesses", sequence_guesses},
-        {"fork", sequence_fork},       {"rewind", sequence_rewind},
-        {"score", sequence_score},     {"scores", sequence_scores},
-        {"hidden", sequence_hidden},   {"tokens", sequence_tokens},
-        {"token", sequence_token},     {"text", sequence_text},
+        {"feed", sequence_feed},
+        {"logits", lull_lua_sequence_logits},
+        {"guess", sequence_guess},
+        {"guesses", sequence_guesses},
+        {"fork", sequence_fork},
+        {"rewind", sequence_rewind},
+        {"score", sequence_score},
+        {"scores", sequence_scores},
+        {"hidden", sequence_hidden},
+        {"similarity", sequence_similarity},
+        {"tokens", sequence_tokens},
+        {"token", sequence_token},
+        {"text", sequence_text},
         {"common", sequence_common},
-        {"length", sequence_length},   {"pending", sequence_pending},
-        {"context", sequence_context}, {"model", sequence_model},
-        {"close", sequence_close},     {NULL, NULL},
+        {"length", sequence_length},
+        {"pending", sequence_pending},
+        {"context", sequence_context},
+        {"model", sequence_model},
+        {"close", sequence_close},
+        {NULL, NULL},
     };
     static const luaL_Reg metamethods[] = {{"__gc", sequence_close},
                                            {"__tostring", sequence_tostring},

@@ -152,15 +152,15 @@ typedef struct lull_model_info {
     int32_t group;              /* weights per scale in memory; 0 for float32 */
     uint64_t n_parameters;      /* weights, a shared classifier counted once */
     uint64_t file_bytes;
-    uint64_t weight_bytes;   /* packed weights and norms in memory: what a step reads, about */
-    uint64_t model_bytes;    /* all of the model in memory, tokenizer included where known */
-    uint64_t needs_bytes[4]; /* weight_bytes by lull_precision (index 0 = as precision) */
-    uint64_t kv_bytes_f32;   /* KV memory per position of one sequence */
-    uint64_t kv_bytes_bf16;  /* the same in 16 bits */
-    int32_t n_tokenizer;     /* tokens in the tokenizer; 0 without one */
-    int32_t max_token_bytes; /* the longest token */
-    int32_t n_byte_tokens;   /* distinct <0xHH> tokens; 256 = any bytes survive encode, decode */
-    int32_t bos, eos;        /* token ids; -1 where there is none */
+    uint64_t weight_bytes;     /* packed weights and norms in memory: what a step reads, about */
+    uint64_t model_bytes;      /* all of the model in memory, tokenizer included where known */
+    uint64_t needs_bytes[4];   /* weight_bytes by lull_precision (index 0 = as precision) */
+    uint64_t kv_bytes_f32;     /* KV memory per position of one sequence */
+    uint64_t kv_bytes_bf16;    /* the same in 16 bits */
+    int32_t n_tokenizer;       /* tokens in the tokenizer; 0 without one */
+    int32_t max_token_bytes;   /* the longest token */
+    int32_t n_byte_tokens;     /* distinct <0xHH> tokens; 256 = any bytes survive encode, decode */
+    int32_t bos, eos, unknown; /* token ids; -1 where there is none */
 } lull_model_info;
 
 /** Load a checkpoint and its tokenizer.
@@ -442,6 +442,15 @@ LULL_API lull_status lull_sequence_logits_at(const lull_sequence *sequence, size
 LULL_API lull_status lull_sequence_hidden(const lull_sequence *sequence, size_t i,
                                           const float **hidden, lull_error *error);
 
+/** Of tokens first .. first + n - 1, the one whose hidden state is most like that of token i: the
+ *  largest cosine of the angle between the two into *similarity, and *at, the lowest index that has
+ *  it (contrastive search: Su et al. 2022, arXiv:2202.06417).  Sums in double, in a fixed order: the
+ *  same on every machine.  0 where a state is zero; NaN, at the first, where one is not a number.
+ *  Errors  EINVAL (n is 0, a token outside), ESTATE, as lull_sequence_hidden. */
+LULL_API lull_status lull_sequence_similarity(const lull_sequence *sequence, size_t i, size_t first,
+                                              size_t n, double *similarity, size_t *at,
+                                              lull_error *error);
+
 /** A number that changes whenever this sequence's logits or history change other than by feeding:
  *  what was copied from lull_sequence_logits is current while it stays the same. */
 LULL_API uint64_t lull_sequence_serial(const lull_sequence *sequence);
@@ -489,14 +498,6 @@ LULL_API void lull_logits_scale(float *values, size_t n, float factor);
 /** Scale by 1 / t, rounded to float; t = 0, the limit, bans all but the largest.  t >= 0. */
 LULL_API void lull_logits_temperature(float *values, size_t n, double t);
 
-/** For each distinct one of tokens (n_tokens), which are ids below n, in double and rounded once: a
- *  positive value is divided by repetition and a negative one multiplied (Keskar et al. 2019,
- *  arXiv:1909.05858), then how often it occurs * frequency + presence is taken off.
- *  counts  work, (n), all zero before and after.  O(n_tokens). */
-LULL_API void lull_logits_penalize(float *values, const int32_t *tokens, size_t n_tokens,
-                                   double repetition, double frequency, double presence,
-                                   int32_t *counts);
-
 /** Ban all but the k largest.  k >= n changes nothing.  O(n). */
 LULL_API void lull_logits_top_k(float *values, size_t n, size_t k);
 
@@ -526,12 +527,88 @@ LULL_API lull_status lull_logits_sample(const float *values, size_t n, double u,
 LULL_API lull_status lull_probabilities_sample(const float *values, size_t n, double u, int32_t *id,
                                                lull_error *error);
 
+/* ---- what the text so far does to the next token's logits
+ *
+ * tokens (n_tokens) is the part of the history that counts, oldest first, ids below n; usually the
+ * end of lull_sequence_tokens.  O(n_tokens), never O(n).  Values that are not finite (banned, NaN)
+ * stay as they are; penalties are computed in double, rounded once, and keep finite values finite.
+ *
+ *  work     (n), all zero before and after
+ *  lengths  (n_tokens), overwritten */
+
+typedef struct lull_penalty {
+    double repetition; /* > 0; 1 = none */
+    double frequency;  /* 0 = none */
+    double presence;   /* 0 = none */
+    size_t last;       /* how many of the newest tokens count in full; SIZE_MAX = all */
+    size_t decay;      /* and how many before them count less and less */
+} lull_penalty;
+
+/** Penalize each distinct token among the newest last + decay: a positive value is divided by
+ *  repetition and a negative one multiplied (Keskar et al. 2019, arXiv:1909.05858), then
+ *  count * frequency + presence is taken off.
+ *
+ *  With decay the penalties fade, as in exllamav2 (token_repetition_range, token_repetition_decay):
+ *  the token at distance d from the newest (0) has the weight w = 1 for d <= last, then
+ *  1 - (d - last) / decay.  Each occurrence adds its w to the count; repetition becomes
+ *  1 + (repetition - 1) * w and presence w * presence with the w of the newest occurrence. */
+LULL_API void lull_logits_penalize(float *values, const int32_t *tokens, size_t n_tokens,
+                                   const lull_penalty *penalty, double *work);
+
+typedef struct lull_dry {
+    double multiplier;     /* >= 0; 0 = none */
+    double base;           /* >= 1 */
+    size_t allowed_length; /* >= 1: shorter repetitions are free */
+    const uint32_t
+        *breakers; /* a set of tokens (see below) that no repetition reaches over, or NULL */
+} lull_dry;
+
+/** "Don't repeat yourself" (text-generation-webui, pull request 5677; as llama.cpp, 9702, with
+ *  breakers of one token): where the text's last `length` tokens, as many as possible and none of
+ *  them a breaker, have occurred before and were followed by a token, that token would repeat them
+ *  further; if length >= allowed_length it loses multiplier * base^(length - allowed_length).
+ *  Breakers themselves lose nothing.  The power is at most about FLT_MAX. */
+LULL_API void lull_logits_dry(float *values, const int32_t *tokens, size_t n_tokens,
+                              const lull_dry *dry, double *work, int32_t *lengths);
+
+/** Ban every token that would complete a run of n tokens that is in the history already (fairseq's
+ *  and transformers' no_repeat_ngram_size).  n >= 1; 1 bans all that has occurred. */
+LULL_API void lull_logits_no_repeat(float *values, const int32_t *tokens, size_t n_tokens, size_t n,
+                                    int32_t *lengths);
+
 /** The sampler of llama2.c's run.c, draw for draw: xorshift* state (>= 1), sequential float32 sums,
  *  temperature 0 = greedy, top_p outside (0, 1) = plain multinomial.  logits (n) are overwritten
  *  with probabilities, scratch has room for n.  Errors  EINVAL as lull_logits_sample. */
 LULL_API lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, float top_p,
                                          uint64_t *state, lull_candidate *scratch, int32_t *id,
                                          lull_error *error);
+
+/* ------------------------------------------------------------------------------- sets of tokens */
+/* A set of ids of a vocabulary of n: LULL_TOKEN_SET_WORDS(n) words of the caller's, in which id is
+ * bit id % 32 of word id / 32 and bits past the last id are 0; all zero is the empty set.  ids are
+ * below n, sets that meet are of the same n. */
+
+#define LULL_TOKEN_SET_WORDS(n) (((size_t)(n) + 31) / 32)
+
+LULL_API int lull_token_set_has(const uint32_t *set, int32_t id);
+LULL_API void lull_token_set_add(uint32_t *set, const int32_t *ids, size_t n_ids);
+LULL_API void lull_token_set_remove(uint32_t *set, const int32_t *ids, size_t n_ids);
+
+/** In place: what is in either, in both, in set but not in other, in the vocabulary but not in set. */
+LULL_API void lull_token_set_union(uint32_t *set, const uint32_t *other, size_t n);
+LULL_API void lull_token_set_intersect(uint32_t *set, const uint32_t *other, size_t n);
+LULL_API void lull_token_set_subtract(uint32_t *set, const uint32_t *other, size_t n);
+LULL_API void lull_token_set_complement(uint32_t *set, size_t n);
+
+/** How many ids are in it; the ids, ascending, into ids (that many), and how many they are. */
+LULL_API size_t lull_token_set_count(const uint32_t *set, size_t n);
+LULL_API size_t lull_token_set_ids(const uint32_t *set, size_t n, int32_t *ids);
+
+/** Ban what is in the set, or all that is not; add value to what is in it.  Unlike those that
+ *  compare values, the first two ban a NaN too.  O(n), 32 values at a time. */
+LULL_API void lull_logits_ban(float *values, size_t n, const uint32_t *set);
+LULL_API void lull_logits_allow(float *values, size_t n, const uint32_t *set);
+LULL_API void lull_logits_add(float *values, size_t n, const uint32_t *set, float value);
 
 /* ------------------------------------------------------------------------------ random numbers */
 

@@ -23,6 +23,8 @@ local lull = {
   core = core,
   --- The version, "0.1.0".
   version = core.version,
+  --- All pieces of a model, and sets of tokens by their pieces; see lull.vocabulary.
+  vocabulary = require "lull.vocabulary",
   --- Strategies for choosing tokens; see lull.sampling.
   sampling = require "lull.sampling",
   --- Loops: many texts at once, drafts, strategies that drive the loop; see lull.decode.
@@ -46,6 +48,8 @@ local lull = {
   rng = core.rng,
   --- hash(text) -> 64 bits in hexadecimal, the same on every machine
   hash = core.hash,
+  --- token_set(model | n, id | ids | set) -> a set of tokens, which logits:ban, allow and add take
+  token_set = core.token_set,
   --- exp, log, pow, sin, cos with equal bits on every machine, which math.* does not promise
   math = core.math,
   --- clock() -> seconds that pass on the wall

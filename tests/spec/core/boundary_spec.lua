@@ -21,6 +21,8 @@ local function index() return integer(-2147483647, 2147483647, 1) end
 local function number() return {0.5, "number"} end
 local function options() return {{}, "table", "absent"} end
 local function ids() return {{1, 2}, "table", low = 0, high = 299} end
+local function tokens() return {{1, 2}, "table", "lull.token_set", low = 0, high = 299} end
+local function set() return {core.token_set(300, {7}), "lull.token_set"} end
 local function maybe(arg)
   arg[#arg + 1] = "absent"
   return arg
@@ -38,6 +40,7 @@ local FUNCTIONS = {
     maybe(integer(0, 65535))},
   hash = {text()}, utf8_complete = {text()},
   llama2c_state = {{3, "string", low = 1, high = 2 ^ 53}},
+  token_set = {{300, "lull.model", low = 1, high = 2 ^ 31 - 1}, maybe(tokens())},
 }
 local METHODS = {
   model = {
@@ -60,22 +63,30 @@ local METHODS = {
     token = {index()},
     logits = {maybe(integer(-4, 4, 4)), maybe(integer(1, 4096))},
     hidden = {maybe(integer(-4, 4, 4))},
+    similarity = {maybe(integer(-4, 4, 4)), maybe(integer(-4, 4, 1)), maybe(integer(-4, 4, 3))},
     fork = {}, scores = {}, length = {}, pending = {}, context = {}, model = {},
     close = {},
   },
   logits = {
     object = view,
     get = {integer(0, 299)}, set = {integer(0, 299), number()},
-    add = {ids(), number()}, ban = {ids()}, allow = {ids()},
+    add = {tokens(), number()}, ban = {tokens()}, allow = {tokens()},
     scale = {number()}, temperature = {number()}, top_k = {integer(1, 2 ^ 53)},
     top_p = {number()}, min_p = {number()},
-    penalize = {{seq, "lull.sequence"}, options()},
+    penalize = {{seq, "lull.sequence"}, options()}, dry = {{seq, "lull.sequence"}, options()},
+    no_repeat = {{seq, "lull.sequence"}, integer(1, 2 ^ 53), options()},
     softmax = {}, logsumexp = {}, entropy = {}, argmax = {}, reset = {}, clone = {}, size = {},
     close = {},
     candidates = {integer(1, 2 ^ 53)},
     sample = {{0.5, "number", "table"}},
     llama2c = {{core.llama2c_state(1), "lull.llama2c_state"}, number(), number()},
     logprob = {integer(0, 299)}, current_logprob = {integer(0, 299)},
+  },
+  token_set = {
+    object = function() return core.token_set(300, {5}) end,
+    add = {tokens()}, remove = {tokens()},
+    union = {set()}, intersect = {set()}, subtract = {set()}, complement = {},
+    has = {integer(0, 299)}, count = {}, size = {}, ids = {}, clone = {}, close = {},
   },
   rng = {
     object = function() return core.rng {seed = 1} end,
@@ -99,6 +110,7 @@ end
 local WRONG = {
   true, 0.5, "12", {{}}, print, coroutine.create(function() end), io.stdout,
   model, context, core.rng {seed = 1}, core.llama2c_state(1), (seq:logits()), seq,
+  core.token_set(300),
   setmetatable({}, {__index = seq}),
 }
 if newproxy then -- luacheck: ignore
@@ -158,7 +170,7 @@ local function try_arguments(name, f, object, specs)
         expect_bad(name, f, object and object(), with("0x10"), #specs, i)
       end
     end
-    if accepts(spec, {}) and spec[#spec] == "absent" then -- options
+    if accepts(spec, {}) and spec[#spec] == "absent" and not spec.low then -- options
       local called = object and object()
       local cycle = {}
       cycle.cycle = cycle
