@@ -254,9 +254,10 @@ end
 -------------------------------------------------------------------------------- sequences
 
 local function go_on(seq, given, where)
+  local n_prompt = #seq -- raises first of all where it is closed
   local checked = request.check(given, request.RULES, where, USER)
-  local facts = request.facts(checked, #seq)
-  if #seq == 0 then
+  local facts = request.facts(checked, n_prompt)
+  if n_prompt == 0 then
     error("'" .. where .. "' goes on from what the sequence holds, and it is empty; feed it "
       .. "first", USER)
   elseif checked.max_tokens == 0 then
