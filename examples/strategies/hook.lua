@@ -5,7 +5,7 @@ local lull = require "lull"
 local model = assert(lull.load(here .. "/../models/lullaby.bin"))
 
 local happy = {}
-for _, word in ipairs {"happy", "smiled", "laughed", "fun", "excited"} do
+for _, word in ipairs {" happy", " smiled", " laughed", " fun", " excited"} do
   happy[#happy + 1] = model:encode(word, {start = false})[1]
 end
 
