@@ -28,6 +28,13 @@ typedef struct lull_lua_sequence {
     lull_lua_context *context; /* kept alive by SLOT_CONTEXT; not to be followed in finalizers */
 } lull_lua_sequence;
 
+/* Room for what few tokens are left after a narrow filter, see logits.h. */
+enum { LULL_FEW = 512 };
+typedef struct lull_few {
+    int32_t ids[LULL_FEW]; /* ascending */
+    float values[LULL_FEW];
+} lull_few;
+
 /* A view of a sequence's logits or, without a sequence, a copy that owns its values. */
 typedef struct lull_lua_logits {
     uint32_t magic;
@@ -36,6 +43,8 @@ typedef struct lull_lua_logits {
     int32_t n;         /* vocabulary */
     float *values;     /* (n), in the userdata at SLOT_VALUES */
     const float *raw;  /* (n), the sequence's own, or the second half of a copy */
+    lull_few *few;     /* in the userdata at SLOT_FEW */
+    int32_t n_few;     /* all tokens but these are banned; -1 where nothing is known */
     lull_lua_sequence *sequence;
     uint64_t serial; /* of the sequence when values were copied */
 } lull_lua_logits;
@@ -68,7 +77,8 @@ enum {
     SLOT_SEQUENCE, /* the sequence itself: a view keeps it alive */
     SLOT_VIEW,     /* the latest view */
     SLOT_VALUES,   /* its working values */
-    SLOT_SCRATCH,  /* (n) candidates, for the sampler of llama2.c */
+    SLOT_FEW,      /* one lull_few */
+    SLOT_SCRATCH,  /* (n) lull_candidate, for who needs room */
     SLOT_WORK,     /* (n) double, all zero between calls */
     SLOT_LENGTHS,  /* (length of the context) int32_t; of sequences only */
     SLOT_LAST = SLOT_LENGTHS
@@ -152,8 +162,12 @@ const uint32_t *lull_need_token_set(lua_State *L, int arg, int index, const char
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);
 int lull_lua_random(lua_State *L);
+int lull_lua_is_green(lua_State *L);
 int lull_lua_hash(lua_State *L);
 int lull_lua_llama2c_new(lua_State *L);
+
+/* A seed, or another key of 64 bits: a number or hexadecimal digits. */
+uint64_t lull_seed_argument(lua_State *L, int arg);
 
 /* A draw described by options rng or seed and stream, position, purpose, attempt. */
 double lull_draw_from_options(lua_State *L, int arg);

@@ -492,11 +492,58 @@ LULL_API lull_status lull_logits_softmax(float *values, size_t n, lull_error *er
 /** Entropy of softmax(values) in nats; NaN as logsumexp. */
 LULL_API double lull_logits_entropy(const float *values, size_t n);
 
+/** Mean and population standard deviation of what is not banned; both NaN where a value is NaN or +inf
+ *  or everything is banned. */
+LULL_API void lull_logits_moments(const float *values, size_t n, double *mean, double *deviation);
+
+/** Jensen-Shannon divergence of softmax(values) and softmax(other) (n each) in nats, 0..log(2) (Lin
+ *  1991); NaN where a value of either is NaN or +inf or all of one are banned. */
+LULL_API double lull_logits_divergence(const float *values, const float *other, size_t n);
+
 /** values[i] *= factor for all that are not banned. */
 LULL_API void lull_logits_scale(float *values, size_t n, float factor);
 
 /** Scale by 1 / t, rounded to float; t = 0, the limit, bans all but the largest.  t >= 0. */
 LULL_API void lull_logits_temperature(float *values, size_t n, double t);
+
+/** v' = max - factor * (v - max)^2 * ((3 - curve) / 2 - (curve - 1) / 2 * (v - max)), in float:
+ *  quadratic sampling (kalomaze; smoothing_factor and smoothing_curve of text-generation-webui).
+ *  curve = 1 is the parabola max - factor * (v - max)^2; up to 3 the order of the tokens stays as it is,
+ *  beyond it need not.  factor <= 0 changes nothing, nor is anything changed where a value is NaN or
+ *  +inf. */
+LULL_API void lull_logits_smooth(float *values, size_t n, double factor, double curve);
+
+/** Temperature t = low + (high - low) * (H / Hmax)^exponent, where H is the entropy and Hmax that of
+ *  equal probabilities, log(number of tokens not banned): sure tokens get low, a flat distribution high
+ *  (arXiv:2309.02772; dynamic temperature of KoboldCpp).  H / Hmax is 0 for a single token; t below
+ *  1e-6 is 0, the limit.  low, high, exponent >= 0.
+ *  Returns t; NaN, and nothing is changed, where a value is NaN or +inf or everything is banned. */
+LULL_API double lull_logits_dynamic_temperature(float *values, size_t n, double low, double high,
+                                                double exponent);
+
+/** v' = 5 - 10 d^2 / (1 + d), d = |p - target| / 0.3, in float: the most likely are those whose
+ *  probability is near the target (adaptive-p of llama.cpp, pull request 17927; the caller moves the
+ *  target).  Nothing is changed where a value is NaN or +inf. */
+LULL_API void lull_logits_toward(float *values, size_t n, double target);
+
+/** values -> log-probabilities, in place, rounded once; what softmax makes of them is the same.
+ *  Errors as lull_logits_softmax. */
+LULL_API lull_status lull_logits_log_softmax(float *values, size_t n, lull_error *error);
+
+/** values[i] += a * other[i] (n each), in double and rounded once; a = 0 changes nothing.  What is
+ *  banned stays banned.  What is banned in other gets banned where a > 0, as the sum says, and is left
+ *  as it is where a < 0. */
+LULL_API void lull_logits_add_scaled(float *values, const float *other, size_t n, double a);
+
+/** Is id in the pseudo-random part gamma (0..1) of all ids that key stands for?  Equal on every machine
+ *  and for every vocabulary; of two gammas, the larger's part has all of the smaller's. */
+LULL_API int lull_green(uint64_t key, int32_t id, double gamma);
+
+/** Add delta to the tokens that are lull_green: a watermark (Kirchenbauer et al. 2023, arXiv:2301.10226,
+ *  where key is a hash of the token before).  A detector needs lull_green alone.
+ *  ids  (n) of the values; NULL = 0..n-1. */
+LULL_API void lull_logits_green(float *values, const int32_t *ids, size_t n, uint64_t key,
+                                double gamma, double delta);
 
 /** Ban all but the k largest.  k >= n changes nothing.  O(n). */
 LULL_API void lull_logits_top_k(float *values, size_t n, size_t k);
@@ -508,6 +555,47 @@ LULL_API void lull_logits_top_p(float *values, size_t n, float p);
 /** Ban what is less probable than p times the most probable (Nguyen et al. 2024,
  *  arXiv:2407.01082).  p <= 0 changes nothing; the most probable stays.  O(n). */
 LULL_API void lull_logits_min_p(float *values, size_t n, float p);
+
+/** Ban what is less probable than a times the square of the largest probability (text-generation-webui's
+ *  top_a).  a <= 0 changes nothing; the most probable stays.  O(n). */
+LULL_API void lull_logits_top_a(float *values, size_t n, double a);
+
+/** Ban what is below the largest value by more than sigmas times the standard deviation of all that are
+ *  not banned (Tang et al. 2024, arXiv:2411.07641).  Before any temperature it keeps the same tokens as
+ *  after it.  sigmas < 0 changes nothing.  O(n). */
+LULL_API void lull_logits_top_n_sigma(float *values, size_t n, double sigmas);
+
+/** Keep the tokens of which |-log p - H| is smallest, H the entropy, until their mass reaches p; of
+ *  equal ones the lower id first (Meister et al. 2022, arXiv:2202.00666).  The distance is taken between
+ *  logits, in float: |v - mean of v under softmax|.  p >= 1 changes nothing; at least one stays.
+ *  O(n). */
+LULL_API void lull_logits_typical(float *values, size_t n, double p);
+
+/** Tail-free sampling (Bricken 2020; as llama.cpp had it).  With the probabilities p[0] >= p[1] >= ... of
+ *  the m tokens not banned and c[i] = |(p[i] - p[i+1]) - (p[i+1] - p[i+2])|, i = 0..m-3: keep the first i,
+ *  but at least one, for the least i with c[0] + ... + c[i] > z * (c[0] + ... + c[m-3]); all where there
+ *  is none, or m <= 2.  z >= 1 changes nothing.  O(n).
+ *  work  (2, n), anything. */
+LULL_API void lull_logits_tail_free(float *values, size_t n, double z, uint32_t *work);
+
+/** Ban what is less probable than p (Hewitt et al. 2022, arXiv:2210.15191); the most probable stays.
+ *  p <= 0 changes nothing.  O(n). */
+LULL_API void lull_logits_epsilon(float *values, size_t n, double p);
+
+/** The same with p = min(e, sqrt(e) * exp(-H)), H the entropy: eta sampling of that paper. */
+LULL_API void lull_logits_eta(float *values, size_t n, double e);
+
+/** Exclude top choices: where at least two tokens are more probable than threshold, ban all of these but
+ *  the least probable, of equal ones the lowest id.  threshold <= 0 changes nothing.  (p-e-w;
+ *  text-generation-webui, pull request 6335.  There it is done in a part of the steps only, and some
+ *  tokens are never banned: both are the caller's.)  O(n). */
+LULL_API void lull_logits_xtc(float *values, size_t n, double threshold);
+
+/** The ids of all that are not banned, NaNs included, ascending, into ids (capacity).  Returns how many
+ *  there are, or capacity + 1 where they are more.  What is left after a narrow filter is worked on
+ *  faster in a vector of its own, values[ids[i]]: every function here gives the same on it, to within
+ *  the rounding of sums. */
+LULL_API size_t lull_logits_support(const float *values, size_t n, int32_t *ids, size_t capacity);
 
 /** The k largest that are not banned, largest first, into out (k); value = probability under
  *  softmax(values).  Returns how many there were. */
