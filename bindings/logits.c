@@ -521,6 +521,17 @@ static int logits_current_logprob(lua_State *L)
     return 1;
 }
 
+float *lull_logits_writable(lua_State *L, int arg, int32_t *n)
+{
+    lull_lua_logits *v = lull_object_check(L, arg, &lull_logits_kind);
+    lua_pushvalue(L, arg);
+    lua_insert(L, 1); /* where the verbs' checks look */
+    open_logits(L);
+    lua_remove(L, 1);
+    *n = v->n;
+    return v->values;
+}
+
 const lull_kind lull_logits_kind = {"lull.logits", 0x4c4c4f47u, sizeof(lull_lua_logits)};
 
 void lull_register_logits(lua_State *L)

@@ -13,6 +13,7 @@ typedef struct lull_lua_model {
     uint32_t magic;
     lull_shared *shared; /* NULL when closed */
     int32_t vocab;
+    lull_trie *trie; /* of its vocabulary, once a grammar wanted it */
 } lull_lua_model;
 
 typedef struct lull_lua_context {
@@ -40,6 +41,17 @@ typedef struct lull_lua_logits {
     uint64_t serial; /* of the sequence when values were copied */
 } lull_lua_logits;
 
+/* Neither needs the model that the vocabulary came from. */
+typedef struct lull_lua_grammar {
+    uint32_t magic;
+    lull_grammar *handle; /* NULL when closed */
+} lull_lua_grammar;
+
+typedef struct lull_lua_matcher {
+    uint32_t magic;
+    lull_matcher *handle; /* NULL when closed */
+} lull_lua_matcher;
+
 typedef struct lull_lua_rng {
     uint32_t magic;
     uint64_t seed, stream;
@@ -65,7 +77,7 @@ enum {
 };
 
 extern const lull_kind lull_model_kind, lull_context_kind, lull_sequence_kind, lull_logits_kind,
-    lull_rng_kind, lull_llama2c_kind;
+    lull_rng_kind, lull_llama2c_kind, lull_grammar_kind, lull_matcher_kind;
 
 /* Create each type and push its method table. */
 void lull_register_model(lua_State *L);
@@ -74,6 +86,8 @@ void lull_register_sequence(lua_State *L);
 void lull_register_logits(lua_State *L);
 void lull_register_rng(lua_State *L);
 void lull_register_llama2c(lua_State *L);
+void lull_register_grammar(lua_State *L);
+void lull_register_matcher(lua_State *L);
 
 /* ---- model.c */
 int lull_lua_load(lua_State *L);
@@ -82,6 +96,10 @@ int lull_lua_quantize(lua_State *L);
 
 /* The model of an argument that must be an open model. */
 lull_lua_model *lull_open_model(lua_State *L, int arg);
+
+/* The trie of an open model's vocabulary, made when first asked for and owned by the model's handle;
+ * NULL and the error where it cannot be.  *fresh gets the bytes it took. */
+lull_trie *lull_model_trie(lua_State *L, int arg, uint64_t *fresh, lull_error *error);
 
 /* Encode the string at arg with lull_encode's flags into a new userdata, which is pushed. model
  * is asked for after the allocation, by which time its owner may have been closed: see
@@ -104,6 +122,14 @@ int lull_lua_sequence_new(lua_State *L); /* context:sequence */
 lull_lua_sequence *lull_open_sequence(lua_State *L, int arg);
 int lull_lua_sequence_logits(lua_State *L); /* sequence:logits; in logits.c */
 size_t lull_token_argument(lua_State *L, int arg);
+
+/* ---- logits.c */
+
+/* The values (*n) of an argument that must be logits in use, to be changed in any way. */
+float *lull_logits_writable(lua_State *L, int arg, int32_t *n);
+
+/* ---- grammar.c */
+int lull_lua_grammar_new(lua_State *L);
 
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);
