@@ -37,12 +37,18 @@ Constraint.__index = Constraint
 
 local WEAK = {__mode = "k"}
 
--- A constraint, or what is wrong: error's argument, in a table.
-local function build(kind, shown, pattern, definitions)
-  local compiled = program.compile(pattern, definitions)
+-- A constraint, or what is wrong: error's argument, in a table. What make() returns is the pattern
+-- and, where there are any, what else program.compile takes, and a function that tells where a
+-- rule is.
+local function build(kind, shown, make)
+  local pattern, definitions, names, place_of = make()
+  local compiled = program.compile(pattern, definitions, names)
   local grammar, message = core.grammar(nil, compiled)
   if not grammar then
-    error {message = message:gsub("^grammar: ", "")}
+    local rule = message:match "rule '(.-)'"
+    error {
+      message = message:gsub("^grammar: ", ""), place = place_of and rule and place_of(rule),
+    }
   end
   return setmetatable({
     kind = kind, shown = shown, program = compiled, grammar = grammar,
@@ -52,9 +58,7 @@ end
 
 -- The constraint that make() returns the pattern of, or an error that blames the caller's caller.
 local function new(kind, shown, make)
-  local ok, made = pcall(function()
-    return build(kind, shown, make())
-  end)
+  local ok, made = pcall(build, kind, shown, make)
   if ok then
     return made
   elseif type(made) ~= "table" then
@@ -119,6 +123,20 @@ function constrain.regex(text, given)
   local checked = options.check("regex", given, {bytes = {type = "boolean", default = false}})
   local made = new("regex", text, function()
     return regex.pattern(text, checked)
+  end)
+  return made
+end
+
+--- The texts of a context-free grammar in llama.cpp's notation, GBNF; see
+-- lull.constrain.grammar. Needs LPeg.
+-- @param text the grammar
+-- @param given root ("root"): the rule that the whole text must match
+function constrain.grammar(text, given)
+  options.argument("grammar", 1, text, STRING)
+  local checked = options.check("grammar", given, {root = {type = "string", default = "root"}})
+  local grammar = require "lull.constrain.grammar"
+  local made = new("grammar", text, function()
+    return grammar.read(text, checked.root)
   end)
   return made
 end

@@ -284,15 +284,19 @@ end
 --- Compile a pattern that refers to rules by name.
 -- @param pattern what the whole text must match
 -- @param definitions the pattern of each rule by its name; all that are referred to
+-- @param names rules that are compiled in any case, so that mistakes in them are found
 -- @return what core.grammar takes
 -- @raise a table {limit = message} when it would be too large
-function program.compile(pattern, definitions)
+function program.compile(pattern, definitions, names)
   local self = setmetatable({
     rules = {}, sets = {}, names = {}, n_rules = 0, n_elements = 0, set_index = {},
     byte_index = {}, units = {}, chains = {}, index_of = {}, waiting = {},
   }, Compiler)
   local root = self:reserve()
   self:define(root, {append(self, pattern, {})})
+  for _, name in ipairs(names or {}) do
+    self:named(name)
+  end
   local i = 1
   while self.waiting[i] do
     local name = self.waiting[i]
