@@ -152,7 +152,7 @@ describe("banned phrases", function()
       expected[id] = p
     end
     seq:close()
-    local counts, n = {}, 4000
+    local counts, n = {}, 2000
     local given = {
       max_tokens = 1, ban_phrases = {model:piece(banned)}, logprobs = 0, context = context,
       sampler = {lull.sampling.sample()},
