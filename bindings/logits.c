@@ -420,6 +420,14 @@ static int logits_log_softmax(lua_State *L)
     return lull_itself(L);
 }
 
+float *lull_logits_bannable(lua_State *L, int arg, int32_t *n)
+{
+    lull_lua_logits *v = open_argument(L, arg);
+    lull_need_logits(L, v);
+    *n = v->n;
+    return v->values;
+}
+
 const lull_kind lull_logits_kind = {"lull.logits", 0x4c4c4f47u, sizeof(lull_lua_logits)};
 
 void lull_register_logits(lua_State *L)
@@ -443,7 +451,7 @@ void lull_register_logits(lua_State *L)
     static const luaL_Reg metamethods[] = {
         {"__tostring", logits_tostring}, {"__len", logits_size}, {NULL, NULL}};
     lull_kind_register(L, &lull_logits_kind, methods, metamethods);
-    lull_setfuncs(L, lull_history_verbs);
     lull_setfuncs(L, lull_logits_filters);
     lull_setfuncs(L, lull_logits_readers);
+    lull_setfuncs(L, lull_history_verbs);
 }

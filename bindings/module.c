@@ -11,6 +11,7 @@
  *  core.inspect(path, the same)          facts of a file, as model:info()
  *  core.quantize(input, output, {format =, to =, group =, byte_order =, input_byte_order =,
  *                tokenizer =, overwrite =})
+ *  core.grammar(model, program, options) which tokens may follow: see grammar.c
  *  core.rng{seed =, stream =}            rng:uniform(position, purpose, attempt), :seed, :stream
  *  core.random(seed, stream, position, purpose, attempt)           see rng.c for what these may be
  *  core.hash(text)                       "0x" and 16 digits; a stream, and a seed
@@ -171,6 +172,7 @@ static const luaL_Reg functions[] = {
     {"inspect", lull_lua_inspect},
     {"quantize", lull_lua_quantize},
     {"cpus", cpus},
+    {"grammar", lull_lua_grammar_new},
     {"rng", lull_lua_rng_new},
     {"random", lull_lua_random},
     {"hash", lull_lua_hash},
@@ -199,6 +201,10 @@ int luaopen_lull_core(lua_State *L)
     lua_setfield(L, -2, "sequence");
     lull_register_logits(L);
     lua_setfield(L, -2, "logits");
+    lull_register_grammar(L);
+    lua_setfield(L, -2, "grammar");
+    lull_register_matcher(L);
+    lua_setfield(L, -2, "matcher");
     lull_register_rng(L);
     lua_setfield(L, -2, "rng");
     lull_register_llama2c(L);

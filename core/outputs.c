@@ -88,8 +88,22 @@ no_memory:
     return LULL_ENOMEM;
 }
 
+lull_status lull_kept_reserve_guesses(lull_sequence *s, size_t n, lull_error *error)
+{
+    if (n > s->guess_room) {
+        float *rows = get_floats(s, n, s->context->vocab_stride, "logits of guesses", error);
+        if (rows == NULL) return LULL_ENOMEM;
+        lull_memory_put(allocator_of(s), s->guess_logits);
+        s->guess_logits = rows;
+        s->guess_room = n;
+    }
+    s->first_guess = s->n_tokens;
+    return LULL_OK;
+}
+
 void lull_kept_free(lull_sequence *s)
 {
+    lull_memory_put(allocator_of(s), s->guess_logits);
     lull_memory_put(allocator_of(s), s->kept.logits);
     lull_memory_put(allocator_of(s), s->kept.hidden);
     lull_memory_put(allocator_of(s), s->kept.layers);

@@ -27,6 +27,11 @@ local lull = {
   vocabulary = require "lull.vocabulary",
   --- Strategies for choosing tokens; see lull.sampling.
   sampling = require "lull.sampling",
+  --- Loops: many texts at once, drafts, strategies that drive the loop; see lull.decode.
+  decode = require "lull.decode",
+
+  --- Texts that obey: regular expressions, grammars, JSON schemas; see lull.constrain.
+  constrain = require "lull.constrain",
 
   --- load(path, {tokenizer =, precision =, group =, byte_order =, limits...}) -> model
   load = core.load,
@@ -54,10 +59,12 @@ local lull = {
   clock = core.clock or os.clock,
 }
 
-local model = core.methods.model
+local model, sequence = core.methods.model, core.methods.sequence
 
 model.generate = generate.generate
 model.stream = generate.stream
+sequence.generate = generate.generate_sequence
+sequence.stream = generate.stream_sequence
 
 -- LULL_CPU chooses the kernels for a whole process, where no option does: the core and the
 -- module read no environment.

@@ -12,7 +12,9 @@
 --      rewind = function(self, kept) ... end,       -- all but the first `kept` were taken back
 --      clone  = function(self) ... end,             -- an independent copy, for a fork
 --      reset  = function(self) ... end,             -- a new text begins
---      selector = true}                             -- it always chooses: nothing may follow it
+--      selector = true,                             -- it always chooses: nothing may follow it
+--      redraws = true}                              -- a selector that may simply be asked again
+--                                                   -- when some of what it chose from is banned
 --
 -- `logits` is a work copy of the scores of the whole vocabulary and has the verbs for changing
 -- them; `seq` is the text so far. Returning nil means "go on with what I left"; returning an id

@@ -10,7 +10,7 @@ local selectors = {}
 -- be the model's best guess, and never vary; stories repeat themselves with it.
 function selectors.greedy()
   return strategy.new {
-    name = "greedy", selector = true,
+    name = "greedy", selector = true, redraws = true,
     apply = function(_, logits)
       local id = logits:argmax()
       if id then
@@ -24,7 +24,7 @@ end
 --- Choose by chance, with the probabilities softmax(logits). What most chains end in.
 function selectors.sample()
   return strategy.new {
-    name = "sample", selector = true,
+    name = "sample", selector = true, redraws = true,
     apply = function(_, logits, _, draw)
       return logits:sample(draw("select"))
     end,

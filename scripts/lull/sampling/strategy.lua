@@ -157,7 +157,7 @@ local function finish_chain(stages)
   stages.name, stages.selector = "chain", true
   stages.apply, stages.trace = apply_chain, trace_chain
   stages.accept, stages.rewind, stages.reset = accept_chain, rewind_chain, reset_chain
-  stages.ignore_eos = stages[#stages].ignore_eos
+  stages.ignore_eos, stages.redraws = stages[#stages].ignore_eos, stages[#stages].redraws
   stages.clone = function(self)
     local clones = {}
     for i = 1, #self do

@@ -286,7 +286,7 @@ describe("ban and allow_only", function()
 end)
 
 it("what a stage must know of a model is worked out once", function()
-  local memo = require("lull.sampling.vocabulary").memo
+  local memo = require("lull.sampling.tokens").memo
   local calls = 0
   local known = memo(function(model)
     calls = calls + 1
