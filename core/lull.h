@@ -615,6 +615,13 @@ LULL_API lull_status lull_logits_sample(const float *values, size_t n, double u,
 LULL_API lull_status lull_probabilities_sample(const float *values, size_t n, double u, int32_t *id,
                                                lull_error *error);
 
+/** The sampler of llama2.c's run.c, draw for draw: xorshift* state (>= 1), sequential float32 sums,
+ *  temperature 0 = greedy, top_p outside (0, 1) = plain multinomial.  logits (n) are overwritten
+ *  with probabilities, scratch has room for n.  Errors  EINVAL as lull_logits_sample. */
+LULL_API lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, float top_p,
+                                         uint64_t *state, lull_candidate *scratch, int32_t *id,
+                                         lull_error *error);
+
 /* ---- what the text so far does to the next token's logits
  *
  * tokens (n_tokens) is the part of the history that counts, oldest first, ids below n; usually the
@@ -644,11 +651,10 @@ LULL_API void lull_logits_penalize(float *values, const int32_t *tokens, size_t 
                                    const lull_penalty *penalty, double *work);
 
 typedef struct lull_dry {
-    double multiplier;     /* >= 0; 0 = none */
-    double base;           /* >= 1 */
-    size_t allowed_length; /* >= 1: shorter repetitions are free */
-    const uint32_t
-        *breakers; /* a set of tokens (see below) that no repetition reaches over, or NULL */
+    double multiplier;        /* >= 0; 0 = none */
+    double base;              /* >= 1 */
+    size_t allowed_length;    /* >= 1: shorter repetitions are free */
+    const uint32_t *breakers; /* tokens that no repetition reaches over: a set (below), or NULL */
 } lull_dry;
 
 /** "Don't repeat yourself" (text-generation-webui, pull request 5677; as llama.cpp, 9702, with
@@ -663,13 +669,6 @@ LULL_API void lull_logits_dry(float *values, const int32_t *tokens, size_t n_tok
  *  and transformers' no_repeat_ngram_size).  n >= 1; 1 bans all that has occurred. */
 LULL_API void lull_logits_no_repeat(float *values, const int32_t *tokens, size_t n_tokens, size_t n,
                                     int32_t *lengths);
-
-/** The sampler of llama2.c's run.c, draw for draw: xorshift* state (>= 1), sequential float32 sums,
- *  temperature 0 = greedy, top_p outside (0, 1) = plain multinomial.  logits (n) are overwritten
- *  with probabilities, scratch has room for n.  Errors  EINVAL as lull_logits_sample. */
-LULL_API lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, float top_p,
-                                         uint64_t *state, lull_candidate *scratch, int32_t *id,
-                                         lull_error *error);
 
 /* ------------------------------------------------------------------------------- sets of tokens */
 /* A set of ids of a vocabulary of n: LULL_TOKEN_SET_WORDS(n) words of the caller's, in which id is
