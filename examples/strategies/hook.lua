@@ -15,7 +15,7 @@ local function genmod(told, logits)
   if sentences >= 3 then
     return true
   end
-  logits:add(happy, 4 - sentences) -- the bias fades
+  logits:add(happy, 6 - sentences) -- the bias fades
 end
 
 local function hooked(hook)
@@ -35,4 +35,4 @@ local function hooked(hook)
 end
 
 local prompt = "Tom was sad. He had lost his red ball."
-print(prompt .. assert(model:generate(prompt, {sampler = hooked(genmod), seed = 4})))
+print(prompt .. assert(model:generate(prompt, {sampler = hooked(genmod), seed = 2})))
