@@ -35,4 +35,4 @@ local function hooked(hook)
 end
 
 local prompt = "Tom was sad. He had lost his red ball."
-print(prompt .. assert(model:generate(prompt, {sampler = hooked(genmod), seed = 2})))
+print(prompt .. assert(model:generate(prompt, {sampler = hooked(genmod), seed = 5})))

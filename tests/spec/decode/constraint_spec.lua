@@ -125,7 +125,8 @@ describe("a constraint", function()
     })
     assert.is_nil(text)
     assert.are.equal("EINVAL", code)
-    assert.is_truthy(message:find("no token is allowed") or message:find("allows no token"), message)
+    assert.is_truthy(message:find("no token is allowed") or message:find("allows no token"),
+      message)
   end)
 
   it("works on a sequence, which goes on after it", function()
