@@ -55,7 +55,8 @@ local RULES = {
   params = {type = "table", default = {}},
   strategies = {type = "table"},
   seed = sampling.SEED,
-  output = {type = "string"},
+  output = {test = function(v) return type(v) == "string" or type(v) == "function" end,
+    text = "a path or a function"},
   resume = {type = "boolean"},
   overwrite = {type = "boolean"},
   inputs = {type = "table"},
@@ -203,7 +204,8 @@ end
 --   params     for all stories; a record's own count more (see lull.batch.params)
 --   strategies name -> function that returns a strategy, for params.strategy
 --   seed       for records that have none (1)
---   output     a file; its account is OUTPUT.run.jsonl
+--   output     a file; its account is OUTPUT.run.jsonl. Or function(line) -> true, or nil, message,
+--              code, and then there is nothing to resume
 --   resume     go on with what is there; overwrite: begin anew. Without either the file must not
 --              exist, or be empty
 --   inputs     other files that the output must not be (the model)
@@ -235,9 +237,13 @@ function batch.open(given)
     inputs[#inputs + 1] = path
   end
   local message, code
-  job.out, message, code = output.open(given.output, {
-    resume = given.resume, overwrite = given.overwrite, inputs = inputs, sync = given.sync,
-  })
+  if type(given.output) == "function" then
+    job.out = output.sink(given.output)
+  else
+    job.out, message, code = output.open(given.output, {
+      resume = given.resume, overwrite = given.overwrite, inputs = inputs, sync = given.sync,
+    })
+  end
   if not job.out then
     return nil, message, code
   end
