@@ -232,11 +232,17 @@ function batch.open(given)
     given = given, params = checked, number = 0, pulled = 0, seen = {},
     stories = 0, failures = 0, torn = 0, held = {}, next_index = 1,
   }, Job)
+  local message, code
+  job.source, job.reader, code = open_source(given, {
+    params = given.params, template = given.template, strategies = given.strategies,
+  })
+  if not job.source then
+    return nil, job.reader, code
+  end
   local inputs = {given.input}
   for _, path in ipairs(given.inputs or {}) do
     inputs[#inputs + 1] = path
   end
-  local message, code
   if type(given.output) == "function" then
     job.out = output.sink(given.output)
   else
@@ -244,13 +250,7 @@ function batch.open(given)
       resume = given.resume, overwrite = given.overwrite, inputs = inputs, sync = given.sync,
     })
   end
-  if not job.out then
-    return nil, message, code
-  end
-  local run = {params = given.params, template = given.template, strategies = given.strategies}
-  job.source, job.reader, code = open_source(given, run)
-  local ok = job.source ~= nil
-  message = job.reader
+  local ok = job.out ~= nil
   if ok then
     ok, message, code = job:survey()
   end
@@ -420,7 +420,9 @@ function Job:close()
   if self.reader then
     self.reader.close()
   end
-  self.out:close()
+  if self.out then
+    self.out:close()
+  end
 end
 
 --- Open a batch and run it; the options of both.
