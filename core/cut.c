@@ -225,22 +225,32 @@ static double ban_ties(float *v, size_t length, const float *rank, const lull_ra
     return sum;
 }
 
+/* Ban what ranks below the cut in a block; is anything at it? */
+static int ban_below(float *v, const float *rank, float cut)
+{
+    int ties = 0, j;
+    for (j = 0; j < LULL_BLOCK; j++) ties |= rank[j] == cut;
+    for (j = 0; j < LULL_BLOCK; j++) v[j] = rank[j] < cut ? -INFINITY : v[j];
+    return ties;
+}
+
 void lull_ban_after(float *values, const lull_ranking *by, const lull_cut *c)
 {
-    const float cut = c->rank;
-    float pad[LULL_BLOCK], room[LULL_BLOCK], kept[LULL_BLOCK];
+    float pad[LULL_BLOCK], room[LULL_BLOCK];
     double sum = c->above;
     size_t i;
     for (i = 0; i < by->n; i += LULL_BLOCK) {
         const size_t length = lull_block_length(by->n, i);
-        const float *v = lull_block(values, by->n, i, pad);
-        const float *rank = rank_block(v, by->center, room);
-        int ties = 0, j;
-        for (j = 0; j < LULL_BLOCK; j++) {
-            ties |= rank[j] == cut;
-            kept[j] = rank[j] < cut ? -INFINITY : v[j];
+        float *v = length == LULL_BLOCK ? values + i : pad;
+        const float *rank;
+        if (v == pad) (void)lull_block(values, by->n, i, pad);
+        if (by->center == NULL) { /* what is ranked changes */
+            memcpy(room, v, sizeof room);
+            rank = room;
+        } else {
+            rank = rank_block(v, by->center, room);
         }
-        if (ties) sum = ban_ties(kept, length, rank, by, c, sum);
-        memcpy(values + i, kept, length * sizeof *kept);
+        if (ban_below(v, rank, c->rank)) sum = ban_ties(v, length, rank, by, c, sum);
+        if (v == pad) memcpy(values + i, pad, length * sizeof *pad);
     }
 }

@@ -1,38 +1,9 @@
 /* mass.c - the range of a vector of logits, and what its tokens weigh: see logits.h. */
-#include "logits.h"
+#include "masses.h"
 
 lull_range lull_find_range(const float *values, size_t n)
 {
-    float pad[LULL_BLOCK], max[16], min[16];
-    int odd[16], j;
-    size_t i;
-    lull_range r;
-    for (j = 0; j < 16; j++) {
-        max[j] = -INFINITY;
-        min[j] = INFINITY;
-        odd[j] = 0;
-    }
-    for (i = 0; i < n; i += LULL_BLOCK) {
-        const float *v = lull_block(values, n, i, pad);
-        int k;
-        for (k = 0; k < LULL_BLOCK; k += 16) {
-            for (j = 0; j < 16; j++) {
-                const float x = v[k + j], above = x > -INFINITY ? x : INFINITY;
-                max[j] = x > max[j] ? x : max[j];
-                min[j] = above < min[j] ? above : min[j];
-                odd[j] |= !(x < INFINITY);
-            }
-        }
-    }
-    r.max = max[0];
-    r.min = min[0];
-    r.sound = !odd[0];
-    for (j = 1; j < 16; j++) {
-        if (max[j] > r.max) r.max = max[j];
-        if (min[j] < r.min) r.min = min[j];
-        r.sound &= !odd[j];
-    }
-    return r;
+    return lull_range_of(values, n);
 }
 
 lull_scale lull_find_scale(size_t n, float max)
@@ -46,28 +17,12 @@ lull_scale lull_find_scale(size_t n, float max)
 
 double lull_sum_block(const double *mass)
 {
-    double lane[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    int i, j;
-    for (i = 0; i < LULL_BLOCK; i += 8) {
-        for (j = 0; j < 8; j++) lane[j] += mass[i + j];
-    }
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    return lull_block_sum(mass);
 }
 
-/* The masses of values from..to-1 (from a multiple of LULL_BLOCK) together. */
 double lull_sum_mass(const float *values, size_t from, size_t to, const lull_scale *s)
 {
-    float pad[LULL_BLOCK];
-    double mass[LULL_BLOCK], total = 0;
-    size_t i;
-    for (i = from; i < to; i += LULL_BLOCK) {
-        const float *v = lull_block(values, to, i, pad);
-        if (!lull_reaches(v, s->max - LULL_DEEPEST)) continue;
-        lull_weigh(v, s, mass);
-        total += lull_sum_block(mass);
-    }
-    return total;
+    return lull_mass_of(values, from, to, s);
 }
 
 double lull_total_mass(const float *values, size_t n, const lull_scale *s)
@@ -75,15 +30,10 @@ double lull_total_mass(const float *values, size_t n, const lull_scale *s)
     return lull_sum_mass(values, 0, n, s);
 }
 
-/* The logarithm of the sum, in the environment of the caller. */
+/* In the environment of the caller. */
 double lull_log_sum(const float *values, size_t n)
 {
-    const lull_range r = lull_find_range(values, n);
-    lull_scale s;
-    if (!r.sound) return (double)NAN;
-    if (r.max == -INFINITY) return (double)-INFINITY;
-    s = lull_find_scale(n, r.max);
-    return (double)r.max + lull_log(lull_total_mass(values, n, &s));
+    return lull_log_sum_of(values, n);
 }
 
 lull_spread lull_find_spread(const float *values, size_t n, const lull_scale *s)
