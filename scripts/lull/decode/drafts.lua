@@ -13,6 +13,7 @@
 local options = require "lull.options"
 local sampling = require "lull.sampling"
 local scheduler = require "lull.decode.scheduler"
+local text = require "lull.decode.text"
 
 local drafts = {}
 
@@ -66,12 +67,7 @@ end
 
 local MODEL_RULES = {
   tokens = {type = "integer", min = 1, max = 64, default = 4},
-  context = {
-    test = function(value)
-      return type(value) == "userdata" and tostring(value):find("^lull%.context") ~= nil
-    end,
-    text = "a context of the draft model",
-  },
+  context = options.handle "context",
 }
 
 local ModelDraft = {}
@@ -96,13 +92,9 @@ function ModelDraft:open(seq, strategy)
   if not own then
     return nil, message, code
   end
-  local ends = {}
-  for _, id in ipairs {model:bos() or -1, model:eos() or -1} do
-    ends[id] = true
-  end
   return setmetatable({
-    seq = own, strategy = strategy, tokens = self.tokens, ends = ends,
-    length = context:info().length,
+    seq = own, strategy = strategy, tokens = self.tokens,
+    ends = text.ends(model), length = context:info().length,
   }, ModelDrafter)
 end
 
