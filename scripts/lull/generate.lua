@@ -69,6 +69,12 @@ local function begin(target, prompt, given, where, rules)
   return opened, facts
 end
 
+-- The text is at its end.
+local function close(opened)
+  opened:close()
+  opened.start:close()
+end
+
 --- Tell on from a prompt, piece by piece.
 --
 --     for piece in model:stream("Once upon a time", {seed = 7}) do io.write(piece) end
@@ -94,7 +100,7 @@ function generate.stream(model, prompt, given)
     end
     local piece, message, failure = opened:next_piece()
     if not piece then
-      opened.start:close()
+      close(opened)
       opened = nil
     end
     return piece, message, failure
@@ -126,7 +132,7 @@ function generate.generate(model, prompt, given)
     return "", facts
   end
   local told, message, failure = opened:rest()
-  opened.start:close()
+  close(opened)
   if not told then
     return nil, message, failure
   end
@@ -150,6 +156,7 @@ function generate.stream_sequence(seq, given)
     local piece, message, failure = opened:next_piece()
     if not piece then
       opened:settle()
+      opened:close()
       opened = nil
     end
     return piece, message, failure
@@ -166,6 +173,7 @@ function generate.generate_sequence(seq, given)
   end
   local told, message, failure = opened:rest()
   opened:settle()
+  opened:close()
   if not told then
     return nil, message, failure
   end

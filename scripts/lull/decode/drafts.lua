@@ -8,7 +8,8 @@
 -- models, whose time goes into reading weights, on one stream.
 --
 -- A draft is an object with `open(seq, strategy) -> drafter`, and a drafter has
--- `propose(seq, draw, most) -> list of at most `most` ids, or nil, message, code`.
+-- `propose(seq, draw, most) -> list of at most `most` ids, or nil, message, code` and, where it has
+-- something to close, `close()`.
 -- @module lull.decode.drafts
 local options = require "lull.options"
 local sampling = require "lull.sampling"
@@ -65,6 +66,13 @@ function ModelDrafter:propose(seq, draw, most)
   return ids
 end
 
+function ModelDrafter:close()
+  self.seq:close()
+  if self.owns_context then
+    self.context:close()
+  end
+end
+
 local MODEL_RULES = {
   tokens = {type = "integer", min = 1, max = 64, default = 4},
   context = options.handle "context",
@@ -95,6 +103,7 @@ function ModelDraft:open(seq, strategy)
   return setmetatable({
     seq = own, strategy = strategy, tokens = self.tokens,
     ends = text.ends(model), length = context:info().length,
+    context = context, owns_context = not self.context,
   }, ModelDrafter)
 end
 

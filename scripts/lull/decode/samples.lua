@@ -9,7 +9,7 @@ local text = require "lull.decode.text"
 
 local samples = {}
 
-local USER = 3 -- whom to blame: origin.begin's caller <- the strategy <- the user
+local USER = 2 -- whom to blame for a mistake: the strategy's caller
 
 --- The stream of the i-th of several texts that are told from one: its random numbers have nothing
 -- to do with those of the others. A text is told alone by the same name:
@@ -38,6 +38,7 @@ end
 
 local function close(texts)
   for _, one in ipairs(texts) do
+    one:close()
     one.seq:close()
     if one.strategy.close then
       one.strategy:close()
@@ -47,7 +48,8 @@ end
 
 -- Texts on forks of the prompt. nil, message, code where there is no room.
 local function open_texts(start, checked)
-  local texts, seq, opened, message, code = {}, nil, nil, nil, nil
+  local texts = {}
+  local seq, opened, message, code
   for i = 1, checked.n do
     local own = child_of(checked, i)
     seq, message, code = start.seq:fork()
@@ -182,7 +184,7 @@ local BEST_OF = {
 -- @return nil, message, code on failure
 function samples.best_of(...)
   local target, prompt, given = origin.arguments(...)
-  local start, checked, code = origin.begin(BEST_OF, target, prompt, given, USER - 1)
+  local start, checked, code = origin.begin(BEST_OF, target, prompt, given, USER)
   if not start then
     return nil, checked, code
   end
@@ -271,7 +273,7 @@ end
 -- @return nil, message, code on failure
 function samples.self_consistency(...)
   local target, prompt, given = origin.arguments(...)
-  local start, checked, code = origin.begin(SELF_CONSISTENCY, target, prompt, given, USER - 1)
+  local start, checked, code = origin.begin(SELF_CONSISTENCY, target, prompt, given, USER)
   if not start then
     return nil, checked, code
   end

@@ -35,15 +35,15 @@ function text.piece(model, id, begins)
   return piece
 end
 
---- The tokens that end a text, as a set of ids.
--- @param stop_ids a list of further ones, or nil
+--- The tokens that end a text: {[id] = true}, or {[id] = id} for further ones.
+-- @param stop_ids a list of these, or nil
 function text.ends(model, stop_ids)
   local ends = {}
   for _, id in ipairs {model:bos() or -1, model:eos() or -1} do
     ends[id] = id >= 0 or nil
   end
   for _, id in ipairs(stop_ids or {}) do
-    ends[id] = true
+    ends[id] = ends[id] or id
   end
   return ends
 end
@@ -497,6 +497,13 @@ function Text:settle()
   if self.chosen and #self.seq < self.length then
     assert(self.seq:feed(self.chosen))
     self.chosen = nil
+  end
+end
+
+--- Close what it has opened beside its sequence.
+function Text:close()
+  if self.drafter and self.drafter.close then
+    self.drafter:close()
   end
 end
 
