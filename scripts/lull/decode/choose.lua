@@ -19,10 +19,11 @@ local function queue(seq, ids)
   if not fork then
     return nil, message, code
   end
-  local head, fed = {}, nil
+  local head = {}
   for i = 1, #ids - 1 do
     head[i] = ids[i]
   end
+  local fed
   fed, message, code = fork:feed(head, {score = true})
   if not fed then
     fork:close()
@@ -148,7 +149,7 @@ end
 
 -- The log-probabilities of the choices after the prompt of an origin, which is opened and closed.
 local function sums_after(start, lists)
-  local longest, sums = 1, nil
+  local longest = 1
   for _, ids in ipairs(lists) do
     longest = math.max(longest, #ids)
   end
@@ -159,6 +160,7 @@ local function sums_after(start, lists)
   if not ok then
     return nil, message, code
   end
+  local sums
   sums, message, code = sums_of(start.seq, lists)
   start:close()
   return sums, message, code
@@ -201,7 +203,8 @@ end
 
 --- Choose the best of given continuations.
 --
---     local mood, facts = decode.choose(model, "The dog wagged its tail. It was", {" happy", " sad"})
+--     local moods = {" happy", " sad"}
+--     local mood, facts = decode.choose(model, "The dog wagged its tail. It was", moods)
 --     print(mood, facts.probabilities[facts.index])
 --
 -- Nothing is told: each choice is read as what comes next and scored by its log-probability in the

@@ -8,7 +8,6 @@ local search = require "lull.decode.search"
 local contrastive = {}
 
 local USER = 2 -- whom to blame for a mistake: the caller of contrastive.search
-local FEED = {hidden = true}
 
 local Search = {}
 Search.__index = Search
@@ -35,7 +34,7 @@ function Search:fork()
     fork, message, code = seq:fork()
     if fork then
       candidates[#candidates + 1] = {id = id, p = p, seq = fork, logprob = logits:logprob(id)}
-      fed, message, code = fork:feed(id, FEED)
+      fed, message, code = fork:feed(id, self.feed)
     end
     if not fed then
       close_others(candidates)
@@ -152,9 +151,13 @@ function contrastive.search(...)
     return nil, checked, code -- message and code
   end
   local ok, message
+  local feed = {hidden = true}
+  for key, value in pairs(checked.stages.feed or {}) do
+    feed[key] = value
+  end
   ok, message, code = start:open(checked.max_tokens + 1, checked.k + 2) -- all k are evaluated
   if ok then
-    ok, message, code = start:evaluate(FEED)
+    ok, message, code = start:evaluate(feed)
   end
   if not ok then
     return nil, message, code
@@ -168,7 +171,7 @@ function contrastive.search(...)
   }
   local self = setmetatable({
     start = start, given = checked, facts = facts, seq = start.seq, bytes = "", most = most,
-    why = why, ends = search.ends(start, checked),
+    why = why, feed = feed, ends = search.ends(start, checked),
   }, Search)
   while ok and not facts.finish_reason do
     self.draw = sampling.draws(self.seq, {seed = checked.seed})

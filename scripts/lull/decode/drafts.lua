@@ -14,6 +14,7 @@
 local options = require "lull.options"
 local sampling = require "lull.sampling"
 local scheduler = require "lull.decode.scheduler"
+local shadow = require "lull.decode.shadow"
 local text = require "lull.decode.text"
 
 local drafts = {}
@@ -25,19 +26,7 @@ ModelDrafter.__index = ModelDrafter
 
 -- Make the drafter's own sequence equal the text. false where it does not fit.
 function ModelDrafter:follow(seq)
-  local own = self.seq
-  if #seq >= self.length then
-    return false
-  end
-  local common = own:common(seq)
-  if common == #seq then
-    common = common - 1 -- the logits after the last token are wanted
-  end
-  if common < #own then
-    assert(own:rewind(common))
-  end
-  assert(own:feed(seq:tokens(#own + 1, -1)))
-  return true
+  return #seq < self.length and assert(shadow.follow(self.seq, 1, seq, 1))
 end
 
 function ModelDrafter:propose(seq, draw, most)
@@ -63,6 +52,9 @@ function ModelDrafter:propose(seq, draw, most)
     end
     assert(own:feed(id))
   end
+  if strategy.close then
+    strategy:close()
+  end
   return ids
 end
 
@@ -83,10 +75,7 @@ ModelDraft.__index = ModelDraft
 
 function ModelDraft:open(seq, strategy)
   local model = self.model
-  if model:vocab_size() ~= seq:model():vocab_size() then
-    error("the draft model has " .. model:vocab_size() .. " tokens and the model "
-      .. seq:model():vocab_size() .. "; both must have the same vocabulary", 0)
-  end
+  shadow.check_vocabulary("draft model", model, seq:model())
   local context, message, code = self.context, nil, nil
   if not context then
     context, message, code = model:context {

@@ -2,6 +2,7 @@
 -- @module lull.decode
 local beam = require "lull.decode.beam"
 local choose = require "lull.decode.choose"
+local contrast = require "lull.decode.contrast"
 local contrastive_search = require "lull.decode.contrastive_search"
 local drafts = require "lull.decode.drafts"
 local samples = require "lull.decode.samples"
@@ -22,6 +23,12 @@ return {
   contrastive_search = contrastive_search.search,
   --- choose(model, prompt, choices, {normalize =}): the best of given continuations
   choose = choose.choose,
+  --- guidance{prompt =, scale =}: a stage that moves away from another prompt
+  guidance = contrast.guidance,
+  --- contrastive_decoding{model = | last =, alpha =}: a stage: what an amateur knows is not said
+  contrastive_decoding = contrast.contrastive_decoding,
+  --- dola(model, {layers =}): a stage: the last layers against earlier ones
+  dola = contrast.dola,
   --- best_of(model, prompt, {n =, score =}): several texts, and the best of them
   best_of = samples.best_of,
   --- self_consistency(model, prompt, {n =, answer =}): the answer most of several texts come to
