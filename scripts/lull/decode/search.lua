@@ -42,7 +42,7 @@ local function chain_of(value, level)
     end
   end
   list[#list + 1] = CHOOSER
-  local chain = sampling.strategy(list, level + 1)
+  local chain = sampling.strategy(list, level + 2)
   return chain
 end
 
