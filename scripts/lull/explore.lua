@@ -11,6 +11,7 @@
 --
 -- A record is {
 --   text, prompt     what was told (or given), and what was before it
+--   cut              so many bytes of the last tokens are no part of the text: a stop string
 --   tokens           a list, see below
 --   sampler, seed    as in the facts of generate; seed is nil for a given text
 --   finish_reason, stop    as in the facts; nil for a given text that was read to its end
@@ -118,7 +119,8 @@ local function new_recorder(model, n_alternatives, each)
   return setmetatable({
     model = model, n_alternatives = n_alternatives, each = each,
     tokens = {},   -- by their number in the text
-    first = nil,   -- how many tokens there were before the text
+    first = nil,   -- how many tokens there were before the text, and
+    prompt = nil,  -- what they say
     pending = nil, -- the token that is being chosen
   }, Recorder)
 end
@@ -127,8 +129,8 @@ end
 function Recorder:begin(logits, seq)
   local original = logits:clone():reset()
   local raw = snapshot(original)
-  self.first = self.first or #seq
-  if self.at_start == nil then
+  if not self.first then
+    self.first, self.prompt = #seq, seq:text()
     self.at_start = seq:token(-1) == self.model:bos()
   end
   self.pending = {
@@ -288,6 +290,14 @@ local function finished_tokens(recorder, facts)
   return tokens
 end
 
+local function told_bytes(tokens)
+  local sum = 0
+  for _, token in ipairs(tokens) do
+    sum = sum + (token.ending and 0 or #token.text)
+  end
+  return sum
+end
+
 local function with_rules(rules)
   local all = {
     alternatives = {type = "integer", min = 0, max = 1000, default = 8},
@@ -336,9 +346,12 @@ function explore.text(model, prompt, given)
   if not text then
     return nil, facts, code
   end
+  local prompted = type(prompt) == "table" and assert(model:decode(prompt)) or prompt
+  local tokens = finished_tokens(recorder, facts)
   return summarize {
-    text = text, prompt = type(prompt) == "table" and model:decode(prompt) or prompt,
-    tokens = finished_tokens(recorder, facts), vocab_size = model:vocab_size(),
+    text = text, prompt = recorder.prompt or prompted,
+    cut = #(recorder.prompt or prompted) + told_bytes(tokens) - #prompted - #text,
+    tokens = tokens, vocab_size = model:vocab_size(),
     sampler = sampling.describe(checked.strategy), seed = facts.seed,
     finish_reason = facts.finish_reason, stop = facts.stop,
   }
@@ -386,7 +399,7 @@ function explore.given(model, text, given)
     return nil, facts, code
   end
   return summarize {
-    text = text, prompt = ids[1] == model:bos() and "" or model:piece(ids[1]),
+    text = text, prompt = recorder.prompt or "", cut = 0,
     tokens = finished_tokens(recorder, facts), vocab_size = model:vocab_size(),
     sampler = sampling.describe(checked.strategy),
     finish_reason = facts.finish_reason ~= "length" and facts.finish_reason or nil,

@@ -25,6 +25,11 @@ function console.option(parser, short, long, description)
   return parser:option(long, "(" .. short .. ") " .. description):hidden_name(short)
 end
 
+--- A flag with a short name, shown likewise.
+function console.flag(parser, short, long, description)
+  return parser:flag(long, "(" .. short .. ") " .. description):hidden_name(short)
+end
+
 --- Give up. `message` may have several lines; nil stays quiet.
 function console.fail(status, message)
   error({status = status, message = message}, 0)

@@ -4,7 +4,7 @@
 local glyphs = {}
 
 --- U+FFFD, for bytes that are no UTF-8.
-glyphs.REPLACEMENT = "\239\191\189"
+glyphs.REPLACEMENT = "�"
 
 --- Length of the valid UTF-8 character at byte i, or nil.
 function glyphs.length(text, i)
@@ -93,11 +93,11 @@ local WIDE = {
   0x1F7E0, 0x1F7EB, 0x1F900, 0x1FAFF, 0x20000, 0x3FFFD,
 }
 
-local NAMES = {["\n"] = "\226\134\181", ["\r"] = "\\r", ["\t"] = "\\t"} -- U+21B5
+local NAMES = {["\n"] = "↵", ["\r"] = "\\r", ["\t"] = "\\t"}
 
---- The characters of a text as a terminal may have them: a list of {shown, width in columns}. A
--- byte that is no UTF-8 is shown as \xE9, a control character as \x1B or \u{202E}, and a line
--- end as an arrow.
+--- The characters of a text as a terminal may have them: a list of {shown, width in columns, length
+-- in bytes}. A byte that is no UTF-8 is shown as \xE9, a control character as \x1B or \u{202E}, and
+-- a line end as an arrow.
 function glyphs.list(text)
   local list, i = {}, 1
   while i <= #text do
@@ -111,17 +111,17 @@ function glyphs.list(text)
       end
       shown = NAMES[shown]
         or string.format((code or 0) >= 0x80 and "\\u{%X}" or "\\x%02X", code or shown:byte())
-      list[#list + 1] = {shown, width or #shown}
+      list[#list + 1] = {shown, width or #shown, length or 1}
     else
       list[#list + 1] =
-        {shown, within(MARKS, code) and 0 or code >= 0x1100 and within(WIDE, code) and 2 or 1}
+        {shown, within(MARKS, code) and 0 or within(WIDE, code) and 2 or 1, length}
     end
     i = i + (length or 1)
   end
   return list
 end
 
-local ELLIPSIS = "\226\128\166"
+local ELLIPSIS = "…"
 
 local function shown(list, columns)
   local total = 0
@@ -152,7 +152,7 @@ function glyphs.show_piece(piece, columns)
   end
   local function mark(i)
     if list[i][1] == " " then
-      list[i][1] = "\226\144\163" -- U+2423
+      list[i][1] = "␣"
     end
   end
   mark(1)
