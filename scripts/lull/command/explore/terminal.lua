@@ -245,11 +245,13 @@ end
 local BAR, INDENT = 12, "      "
 
 local function alternative_line(a, is_chosen, pen, columns)
-  local shown, width = glyphs.show_piece(a.piece, 16)
-  local line = (is_chosen and "    > " or INDENT) .. right(percent(a.p), 5) .. right(a.removed_by and "-"
-    or percent(a.chain_p), 7) .. "  " .. bar(a.p, BAR) .. "  " .. shown
+  local used = #INDENT + 5 + 7 + 2 + BAR + 2
+  local shown, width = glyphs.show_piece(a.piece, math.min(16, columns - used))
+  local line = (is_chosen and "    > " or INDENT) .. right(percent(a.p), 5)
+    .. right(a.removed_by and "-" or percent(a.chain_p), 7) .. "  " .. bar(a.p, BAR) .. "  "
+    .. shown
   if a.removed_by then
-    local room = columns - (6 + 5 + 7 + 2 + BAR + 2 + width) - 2
+    local room = columns - used - width - 2
     return pen.faint(room < 8 and line or line .. "  " .. glyphs.show(a.removed_by, room))
   end
   return is_chosen and pen.color(color_of(a.p), line) or line
