@@ -4,7 +4,7 @@
  * and return it, so that they chain.  A view is stale once its sequence is stepped, rewound or
  * closed; clone() makes a copy of its own that never is.  After softmax() the values are
  * probabilities, and verbs that need logits raise. */
-#include "objects.h"
+#include "logits.h"
 
 #include <float.h>
 #include <math.h>
@@ -28,10 +28,9 @@ static int is_stale(const lull_lua_logits *v)
            lull_sequence_serial(s->handle) != v->serial;
 }
 
-/* A view that may be used, whatever its values are now. */
-static lull_lua_logits *open_view(lua_State *L)
+static lull_lua_logits *open_argument(lua_State *L, int arg)
 {
-    lull_lua_logits *v = check_logits(L, 1);
+    lull_lua_logits *v = check_logits(L, arg);
     if (v->closed) luaL_error(L, "attempt to use closed logits");
     if (v->sequence != NULL && v->sequence->handle == NULL)
         luaL_error(L, "logits are stale: the sequence was closed");
@@ -42,17 +41,33 @@ static lull_lua_logits *open_view(lua_State *L)
     return v;
 }
 
-/* The same, for verbs that only make sense on logits. */
-lull_lua_logits *lull_open_logits(lua_State *L)
+lull_lua_logits *lull_open_view(lua_State *L)
 {
-    lull_lua_logits *v = open_view(L);
+    return open_argument(L, 1);
+}
+
+lull_lua_logits *lull_open_other(lua_State *L, int arg, const lull_lua_logits *v)
+{
+    lull_lua_logits *other = open_argument(L, arg);
+    if (other->n != v->n) luaL_argerror(L, arg, "its model has another vocabulary");
+    return other;
+}
+
+void lull_need_logits(lua_State *L, const lull_lua_logits *v)
+{
     if (v->probabilities)
         luaL_error(L, "logits are needed, but softmax() has made them probabilities (reset() "
                       "gives the raw logits again)");
+}
+
+lull_lua_logits *lull_open_logits(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_view(L);
+    lull_need_logits(L, v);
     return v;
 }
 
-static int32_t check_id(lua_State *L, int arg, const lull_lua_logits *v)
+int32_t lull_id_argument(lua_State *L, int arg, const lull_lua_logits *v)
 {
     return (int32_t)lull_check_integer(L, arg, 0, v->n - 1);
 }
@@ -75,6 +90,52 @@ void *lull_push_buffer(lua_State *L, int slot, size_t bytes)
     return lua_touserdata(L, -1);
 }
 
+lull_candidate *lull_push_scratch(lua_State *L)
+{
+    const size_t n = (size_t)lull_open_view(L)->n;
+    lull_getenv(L, 1);
+    return lull_push_buffer(L, SLOT_SCRATCH, n * sizeof(lull_candidate));
+}
+
+/* ------------------------------------------------------------------------ the few that are left */
+
+lull_part lull_part_open(const lull_lua_logits *v)
+{
+    lull_part part = {NULL, 0, NULL};
+    int32_t i;
+    part.values = v->values;
+    part.n = (size_t)v->n;
+    if (v->n_few < 0) return part;
+    for (i = 0; i < v->n_few; i++) v->few->values[i] = v->values[v->few->ids[i]];
+    part.values = v->few->values;
+    part.n = (size_t)v->n_few;
+    part.ids = v->few->ids;
+    return part;
+}
+
+void lull_part_store(lull_lua_logits *v, const lull_part *part)
+{
+    size_t i;
+    if (part->ids == NULL) return;
+    for (i = 0; i < part->n; i++) v->values[part->ids[i]] = part->values[i];
+}
+
+void lull_part_narrowed(lull_lua_logits *v, const lull_part *part)
+{
+    size_t count;
+    lull_part_store(v, part);
+    if (part->ids != NULL) return;
+    count = lull_logits_support(v->values, (size_t)v->n, v->few->ids, LULL_FEW);
+    if (count <= LULL_FEW) v->n_few = (int32_t)count;
+}
+
+void lull_few_forget(lull_lua_logits *v)
+{
+    v->n_few = -1;
+}
+
+/* ------------------------------------------------------------------------------ views and copies */
+
 /* Push logits that own their values and their raw ones: n of each, to be filled.  It is closed
  * until then. */
 static lull_lua_logits *push_copy(lua_State *L, int32_t n)
@@ -87,6 +148,9 @@ static lull_lua_logits *push_copy(lua_State *L, int32_t n)
     copy->n = n;
     copy->values = lull_push_buffer(L, SLOT_VALUES, 2 * (size_t)n * sizeof *copy->values);
     copy->raw = copy->values + n;
+    lua_pop(L, 1);
+    copy->few = lull_push_buffer(L, SLOT_FEW, sizeof *copy->few);
+    copy->n_few = -1;
     lua_pop(L, 2);
     return copy;
 }
@@ -120,6 +184,7 @@ int lull_lua_sequence_logits(lua_State *L)
     lull_lua_logits *v;
     const float *raw;
     float *values;
+    lull_few *few;
     lull_error error;
     if (!lua_isnoneornil(L, 2) || !lua_isnoneornil(L, 3)) return kept_logits(L);
     lua_settop(L, 1);
@@ -134,6 +199,8 @@ int lull_lua_sequence_logits(lua_State *L)
     lua_settop(L, 2);
 
     values = lull_push_buffer(L, SLOT_VALUES, (size_t)s->context->vocab * sizeof *values);
+    lua_pushvalue(L, 2);
+    few = lull_push_buffer(L, SLOT_FEW, sizeof *few);
     v = lull_object_new(L, &lull_logits_kind);
     v->closed = 1; /* until the values are there */
     lua_pushvalue(L, 2);
@@ -146,6 +213,8 @@ int lull_lua_sequence_logits(lua_State *L)
         return lull_push_failure(L, &error);
     v->n = s->context->vocab;
     v->values = values;
+    v->few = few;
+    v->n_few = -1;
     v->raw = raw;
     v->sequence = s;
     v->serial = lull_sequence_serial(s->handle);
@@ -157,12 +226,14 @@ int lull_lua_sequence_logits(lua_State *L)
 /* logits:clone() -> a copy that owns its values, raw logits included */
 static int logits_clone(lua_State *L)
 {
-    lull_lua_logits *v = open_view(L), *copy;
+    lull_lua_logits *v = lull_open_view(L), *copy;
     size_t bytes = (size_t)v->n * sizeof *v->values;
     lua_settop(L, 1);
     copy = push_copy(L, v->n);
-    v = open_view(L);
+    v = lull_open_view(L);
     copy->probabilities = v->probabilities;
+    copy->n_few = v->n_few;
+    memcpy(copy->few, v->few, sizeof *v->few);
     memcpy(copy->values, v->values, bytes);
     memcpy(copy->values + v->n, v->raw, bytes);
     copy->closed = 0;
@@ -178,6 +249,7 @@ static int logits_close(lua_State *L)
         if (v->sequence == NULL) {
             v->values = NULL;
             v->raw = NULL;
+            v->few = NULL;
             lua_newtable(L);
             lull_setenv(L, 1);
         }
@@ -205,15 +277,16 @@ static int logits_tostring(lua_State *L)
 /* logits:reset(): the raw logits again */
 static int logits_reset(lua_State *L)
 {
-    lull_lua_logits *v = open_view(L);
+    lull_lua_logits *v = lull_open_view(L);
     memcpy(v->values, v->raw, (size_t)v->n * sizeof *v->values);
     v->probabilities = 0;
+    lull_few_forget(v);
     return lull_itself(L);
 }
 
 static int logits_size(lua_State *L)
 {
-    lua_pushinteger(L, open_view(L)->n);
+    lua_pushinteger(L, lull_open_view(L)->n);
     return 1;
 }
 
@@ -234,16 +307,18 @@ static float check_value(lua_State *L, int arg)
 
 static int logits_get(lua_State *L)
 {
-    lull_lua_logits *v = open_view(L);
-    lua_pushnumber(L, v->values[check_id(L, 2, v)]);
+    lull_lua_logits *v = lull_open_view(L);
+    lua_pushnumber(L, v->values[lull_id_argument(L, 2, v)]);
     return 1;
 }
 
 static int logits_set(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
-    int32_t id = check_id(L, 2, v);
-    v->values[id] = check_value(L, 3);
+    const int32_t id = lull_id_argument(L, 2, v);
+    const float value = check_value(L, 3);
+    if (v->values[id] == -HUGE_VALF && value != -HUGE_VALF) lull_few_forget(v);
+    v->values[id] = value;
     return lull_itself(L);
 }
 
@@ -290,7 +365,9 @@ static int logits_scale(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
     float factor = (float)lull_check_number(L, 2, -most_float, most_float);
-    lull_logits_scale(v->values, (size_t)v->n, factor);
+    lull_part part = lull_part_open(v);
+    lull_logits_scale(part.values, part.n, factor);
+    lull_part_store(v, &part);
     return lull_itself(L);
 }
 
@@ -298,189 +375,57 @@ static int logits_scale(lua_State *L)
 static int logits_temperature(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
+    lull_part part;
     double t;
     if (!lull_exact_integer(L, 2, &t) || t != 0) t = lull_check_number(L, 2, 1e-6, 1e6);
-    lull_logits_temperature(v->values, (size_t)v->n, t);
+    part = lull_part_open(v);
+    lull_logits_temperature(part.values, part.n, t);
+    lull_part_store(v, &part);
     return lull_itself(L);
 }
 
-static int logits_top_k(lua_State *L)
+/* Why no distribution can be made of the values: all of them, as in a part tokens have other
+ * numbers. */
+static int push_refusal(lua_State *L, const lull_lua_logits *v)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    double k = lull_check_integer(L, 2, 1, 9007199254740992.0);
-    if (k < v->n) lull_logits_top_k(v->values, (size_t)v->n, (size_t)k);
-    return lull_itself(L);
-}
-
-static int logits_top_p(lua_State *L)
-{
-    lull_lua_logits *v = lull_open_logits(L);
-    lull_logits_top_p(v->values, (size_t)v->n, (float)lull_check_number(L, 2, 0, 1));
-    return lull_itself(L);
-}
-
-static int logits_min_p(lua_State *L)
-{
-    lull_lua_logits *v = lull_open_logits(L);
-    lull_logits_min_p(v->values, (size_t)v->n, (float)lull_check_number(L, 2, 0, 1));
-    return lull_itself(L);
+    const double u = 0;
+    int32_t id;
+    lull_error error;
+    lull_logits_sample(v->values, (size_t)v->n, u, &id, &error);
+    return lull_push_failure(L, &error);
 }
 
 /* logits:softmax(): probabilities, in place */
 static int logits_softmax(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
-    lull_error error;
-    if (lull_logits_softmax(v->values, (size_t)v->n, &error) != LULL_OK)
-        return lull_push_failure(L, &error);
+    lull_part part = lull_part_open(v);
+    int32_t i;
+    if (lull_logits_softmax(part.values, part.n, NULL) != LULL_OK) return push_refusal(L, v);
+    if (part.ids != NULL) {
+        for (i = 0; i < v->n; i++) v->values[i] = 0;
+    }
+    lull_part_store(v, &part);
     v->probabilities = 1;
     return lull_itself(L);
 }
 
-static int logits_logsumexp(lua_State *L)
+/* logits:log_softmax(): log-probabilities, which are logits as good as any */
+static int logits_log_softmax(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
-    lua_pushnumber(L, lull_logits_logsumexp(v->values, (size_t)v->n));
-    return 1;
+    lull_part part = lull_part_open(v);
+    if (lull_logits_log_softmax(part.values, part.n, NULL) != LULL_OK) return push_refusal(L, v);
+    lull_part_store(v, &part);
+    return lull_itself(L);
 }
 
-static int logits_entropy(lua_State *L)
+float *lull_logits_bannable(lua_State *L, int arg, int32_t *n)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    lua_pushnumber(L, lull_logits_entropy(v->values, (size_t)v->n));
-    return 1;
-}
-
-/* ------------------------------------------------------------------------------- candidates */
-
-/* What candidates() iterates over: a snapshot, so that the loop may change, step or close
- * anything. */
-typedef struct snapshot {
-    uint32_t magic;
-    uint32_t n, next;
-    lull_candidate candidate[1]; /* (n) */
-} snapshot;
-
-enum { SNAPSHOT_MAGIC = 0x4c534e50 };
-
-static int next_candidate(lua_State *L)
-{
-    snapshot *s = lua_touserdata(L, lua_upvalueindex(1));
-    if (s->magic != SNAPSHOT_MAGIC || s->next >= s->n) return 0;
-    lua_pushinteger(L, s->candidate[s->next].id);
-    lua_pushnumber(L, s->candidate[s->next].value);
-    s->next++;
-    return 2;
-}
-
-/* The k largest probabilities: lull_logits_candidates ranks them, given that 0 is "banned". */
-static size_t rank_probabilities(const lull_lua_logits *v, float *scratch, size_t k,
-                                 lull_candidate *out)
-{
-    size_t i, n = (size_t)v->n;
-    for (i = 0; i < n; i++) scratch[i] = v->values[i] > 0 ? v->values[i] : -HUGE_VALF;
-    n = lull_logits_candidates(scratch, n, k, out);
-    for (i = 0; i < n; i++) out[i].value = v->values[out[i].id];
-    return n;
-}
-
-/* logits:candidates(k) -> iterator over id, probability, the most probable first */
-static int logits_candidates(lua_State *L)
-{
-    lull_lua_logits *v = open_view(L);
-    double wanted = lull_check_integer(L, 2, 1, 9007199254740992.0);
-    size_t k = wanted < v->n ? (size_t)wanted : (size_t)v->n;
-    float *scratch = NULL;
-    snapshot *s;
-    if (v->probabilities) scratch = lua_newuserdata(L, (size_t)v->n * sizeof *scratch);
-    s = lua_newuserdata(L, sizeof *s + k * sizeof s->candidate[0]);
-    v = open_view(L);
-    s->magic = SNAPSHOT_MAGIC;
-    s->next = 0;
-    s->n = (uint32_t)(scratch != NULL
-                          ? rank_probabilities(v, scratch, k, s->candidate)
-                          : lull_logits_candidates(v->values, (size_t)v->n, k, s->candidate));
-    lua_pushcclosure(L, next_candidate, 1);
-    return 1;
-}
-
-/* --------------------------------------------------------------------------------- choosing */
-
-/* logits:argmax() -> id, or nil when everything is banned */
-static int logits_argmax(lua_State *L)
-{
-    lull_lua_logits *v = open_view(L);
-    int32_t id = lull_logits_argmax(v->values, (size_t)v->n);
-    if (id < 0)
-        lua_pushnil(L);
-    else
-        lua_pushinteger(L, id);
-    return 1;
-}
-
-/* logits:sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =}) -> id */
-static int logits_sample(lua_State *L)
-{
-    lull_lua_logits *v;
-    lull_status status;
-    lull_error error;
-    int32_t id;
-    double u;
-    open_view(L);
-    if (lua_type(L, 2) == LUA_TNUMBER) {
-        u = (double)lua_tonumber(L, 2);
-        if (!(u >= 0 && u < 1)) lull_type_error(L, 2, 2, NULL, "a number in 0 <= u < 1");
-    } else {
-        if (!lua_istable(L, 2))
-            lull_type_error(L, 2, 2, NULL, "a number in 0 <= u < 1 or a table of options");
-        u = lull_draw_from_options(L, 2);
-    }
-    v = open_view(L);
-    status = v->probabilities ? lull_probabilities_sample(v->values, (size_t)v->n, u, &id, &error)
-                              : lull_logits_sample(v->values, (size_t)v->n, u, &id, &error);
-    if (status != LULL_OK) return lull_push_failure(L, &error);
-    lua_pushinteger(L, id);
-    return 1;
-}
-
-/* logits:llama2c(state, temperature, top_p) -> id: run.c's sampler, draw for draw.  The values
- * are probabilities afterwards. */
-static int logits_llama2c(lua_State *L)
-{
-    lull_lua_logits *v = lull_open_logits(L);
-    lull_lua_llama2c *state = lull_object_check(L, 2, &lull_llama2c_kind);
-    float temperature = (float)lull_check_number(L, 3, 0, most_float);
-    float top_p = (float)lull_check_number(L, 4, -most_float, most_float);
-    lull_candidate *scratch;
-    lull_error error;
-    int32_t id;
-    lull_getenv(L, 1);
-    scratch = lull_push_buffer(L, SLOT_SCRATCH, (size_t)v->n * sizeof *scratch);
-    v = lull_open_logits(L);
-    if (lull_llama2c_sample(v->values, (size_t)v->n, temperature, top_p, &state->state, scratch,
-                            &id, &error) != LULL_OK)
-        return lull_push_failure(L, &error);
-    v->probabilities = temperature > 0;
-    lua_pushinteger(L, id);
-    return 1;
-}
-
-/* logits:logprob(id): log-probability of id in the step's own, unchanged distribution */
-static int logits_logprob(lua_State *L)
-{
-    lull_lua_logits *v = open_view(L);
-    lua_pushnumber(L, lull_logits_logprob(v->raw, (size_t)v->n, check_id(L, 2, v)));
-    return 1;
-}
-
-/* logits:current_logprob(id): the same in the values as they are now */
-static int logits_current_logprob(lua_State *L)
-{
-    lull_lua_logits *v = open_view(L);
-    int32_t id = check_id(L, 2, v);
-    lua_pushnumber(L, v->probabilities ? lull_log(v->values[id])
-                                       : lull_logits_logprob(v->values, (size_t)v->n, id));
-    return 1;
+    lull_lua_logits *v = open_argument(L, arg);
+    lull_need_logits(L, v);
+    *n = v->n;
+    return v->values;
 }
 
 const lull_kind lull_logits_kind = {"lull.logits", 0x4c4c4f47u, sizeof(lull_lua_logits)};
@@ -495,18 +440,8 @@ void lull_register_logits(lua_State *L)
         {"allow", logits_allow},
         {"scale", logits_scale},
         {"temperature", logits_temperature},
-        {"top_k", logits_top_k},
-        {"top_p", logits_top_p},
-        {"min_p", logits_min_p},
         {"softmax", logits_softmax},
-        {"logsumexp", logits_logsumexp},
-        {"entropy", logits_entropy},
-        {"argmax", logits_argmax},
-        {"candidates", logits_candidates},
-        {"sample", logits_sample},
-        {"llama2c", logits_llama2c},
-        {"logprob", logits_logprob},
-        {"current_logprob", logits_current_logprob},
+        {"log_softmax", logits_log_softmax},
         {"reset", logits_reset},
         {"clone", logits_clone},
         {"size", logits_size},
@@ -516,5 +451,7 @@ void lull_register_logits(lua_State *L)
     static const luaL_Reg metamethods[] = {
         {"__tostring", logits_tostring}, {"__len", logits_size}, {NULL, NULL}};
     lull_kind_register(L, &lull_logits_kind, methods, metamethods);
+    lull_setfuncs(L, lull_logits_filters);
+    lull_setfuncs(L, lull_logits_readers);
     lull_setfuncs(L, lull_history_verbs);
 }

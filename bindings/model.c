@@ -203,6 +203,15 @@ lull_lua_model *lull_open_model(lua_State *L, int arg)
     return m;
 }
 
+lull_trie *lull_model_trie(lua_State *L, int arg, uint64_t *fresh, lull_error *error)
+{
+    lull_lua_model *m = lull_open_model(L, arg);
+    *fresh = 0;
+    if (m->trie == NULL && lull_trie_open(&m->trie, lull_shared_model(m->shared), error) == LULL_OK)
+        *fresh = lull_trie_bytes(m->trie);
+    return m->trie;
+}
+
 static lull_model *model_of(lua_State *L, int arg)
 {
     return lull_shared_model(lull_open_model(L, arg)->shared);
@@ -303,7 +312,10 @@ static int model_close(lua_State *L)
 {
     lull_lua_model *m = lull_object_check(L, 1, &lull_model_kind);
     lull_shared *shared = m->shared;
+    lull_trie *trie = m->trie;
     m->shared = NULL;
+    m->trie = NULL;
+    lull_trie_release(trie);
     lull_shared_release(shared);
     lua_pushboolean(L, 1);
     return 1;

@@ -11,9 +11,11 @@
  *  core.inspect(path, the same)          facts of a file, as model:info()
  *  core.quantize(input, output, {format =, to =, group =, byte_order =, input_byte_order =,
  *                tokenizer =, overwrite =})
+ *  core.grammar(model, program, options) which tokens may follow: see grammar.c
  *  core.rng{seed =, stream =}            rng:uniform(position, purpose, attempt), :seed, :stream
  *  core.random(seed, stream, position, purpose, attempt)           see rng.c for what these may be
  *  core.hash(text)                       "0x" and 16 digits; a stream, and a seed
+ *  core.is_green(key, id, gamma)         does logits:green(key, gamma, delta) raise this token?
  *  core.llama2c_state(seed)              for logits:llama2c; :value, :clone, :reset(seed)
  *  core.token_set(n | model, tokens)     see token_set.c; tokens = id | ids | set, here and below
  *  core.cpus()                           {{name =, available =}, ...}, the best last
@@ -51,13 +53,18 @@
  *
  *  Verbs of logits that return the logits, to be chained:
  *      set(id, v)  add(tokens, v)  ban(tokens)  allow(tokens)
- *      scale(f)  temperature(t)  top_k(k)  top_p(p)  min_p(p)  softmax()  reset()
+ *      scale(f)  temperature(t)  smooth(factor, curve)
+ *      dynamic_temperature(min, max, exponent), which also returns the temperature
+ *      top_k(k)  top_p(p)  min_p(p)  top_a(a)  top_n_sigma(n)  typical(p)  tail_free(z)  epsilon(p)
+ *      eta(e)  xtc(threshold, keep)  toward(p)  green(key, gamma, delta)
+ *      add_scaled(logits, a)  copy(logits)  log_softmax()  softmax()  reset()
  *      and, by the tokens of a sequence (logits_history.c):
  *      penalize(sequence, {last =, decay =, from =, repetition =, frequency =, presence =})
  *      dry(sequence, {multiplier =, base =, allowed_length =, breakers =, last =, from =})
  *      no_repeat(sequence, n, {last =, from =})
  *  and that return something else:
- *      get(id)  size()  argmax()  logsumexp()  entropy()  candidates(k)  clone()  close()
+ *      get(id)  size()  argmax()  max()  logsumexp()  entropy()  moments()  prob(id)
+ *      divergence(logits)  candidates(k)  clone()  close()
  *      sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =})
  *      llama2c(state, temperature, top_p)
  *      logprob(id)           in the step's own distribution, whatever was changed since
@@ -165,9 +172,11 @@ static const luaL_Reg functions[] = {
     {"inspect", lull_lua_inspect},
     {"quantize", lull_lua_quantize},
     {"cpus", cpus},
+    {"grammar", lull_lua_grammar_new},
     {"rng", lull_lua_rng_new},
     {"random", lull_lua_random},
     {"hash", lull_lua_hash},
+    {"is_green", lull_lua_is_green},
     {"llama2c_state", lull_lua_llama2c_new},
     {"token_set", lull_lua_token_set_new},
     {"utf8_complete", utf8_complete},
@@ -192,6 +201,10 @@ int luaopen_lull_core(lua_State *L)
     lua_setfield(L, -2, "sequence");
     lull_register_logits(L);
     lua_setfield(L, -2, "logits");
+    lull_register_grammar(L);
+    lua_setfield(L, -2, "grammar");
+    lull_register_matcher(L);
+    lua_setfield(L, -2, "matcher");
     lull_register_rng(L);
     lua_setfield(L, -2, "rng");
     lull_register_llama2c(L);

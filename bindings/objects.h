@@ -13,6 +13,7 @@ typedef struct lull_lua_model {
     uint32_t magic;
     lull_shared *shared; /* NULL when closed */
     int32_t vocab;
+    lull_trie *trie; /* of its vocabulary, once a grammar wanted it */
 } lull_lua_model;
 
 typedef struct lull_lua_context {
@@ -28,6 +29,13 @@ typedef struct lull_lua_sequence {
     lull_lua_context *context; /* kept alive by SLOT_CONTEXT; not to be followed in finalizers */
 } lull_lua_sequence;
 
+/* Room for what few tokens are left after a narrow filter, see logits.h. */
+enum { LULL_FEW = 512 };
+typedef struct lull_few {
+    int32_t ids[LULL_FEW]; /* ascending */
+    float values[LULL_FEW];
+} lull_few;
+
 /* A view of a sequence's logits or, without a sequence, a copy that owns its values. */
 typedef struct lull_lua_logits {
     uint32_t magic;
@@ -36,6 +44,8 @@ typedef struct lull_lua_logits {
     int32_t n;         /* vocabulary */
     float *values;     /* (n), in the userdata at SLOT_VALUES */
     const float *raw;  /* (n), the sequence's own, or the second half of a copy */
+    lull_few *few;     /* in the userdata at SLOT_FEW */
+    int32_t n_few;     /* all tokens but these are banned; -1 where nothing is known */
     lull_lua_sequence *sequence;
     uint64_t serial; /* of the sequence when values were copied */
 } lull_lua_logits;
@@ -45,6 +55,17 @@ typedef struct lull_lua_token_set {
     int32_t n;       /* vocabulary */
     uint32_t *words; /* in the userdata at SLOT_WORDS; NULL when closed */
 } lull_lua_token_set;
+
+/* Neither needs the model that the vocabulary came from. */
+typedef struct lull_lua_grammar {
+    uint32_t magic;
+    lull_grammar *handle; /* NULL when closed */
+} lull_lua_grammar;
+
+typedef struct lull_lua_matcher {
+    uint32_t magic;
+    lull_matcher *handle; /* NULL when closed */
+} lull_lua_matcher;
 
 typedef struct lull_lua_rng {
     uint32_t magic;
@@ -68,14 +89,15 @@ enum {
     SLOT_SEQUENCE, /* the sequence itself: a view keeps it alive */
     SLOT_VIEW,     /* the latest view */
     SLOT_VALUES,   /* its working values */
-    SLOT_SCRATCH,  /* (n) candidates, for the sampler of llama2.c */
+    SLOT_FEW,      /* one lull_few */
+    SLOT_SCRATCH,  /* (n) lull_candidate, for who needs room */
     SLOT_WORK,     /* (n) double, all zero between calls */
     SLOT_LENGTHS,  /* (length of the context) int32_t; of sequences only */
     SLOT_LAST = SLOT_LENGTHS
 };
 
 extern const lull_kind lull_model_kind, lull_context_kind, lull_sequence_kind, lull_logits_kind,
-    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind;
+    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind, lull_grammar_kind, lull_matcher_kind;
 
 /* Create each type and push its method table. */
 void lull_register_model(lua_State *L);
@@ -85,6 +107,8 @@ void lull_register_logits(lua_State *L);
 void lull_register_rng(lua_State *L);
 void lull_register_llama2c(lua_State *L);
 void lull_register_token_set(lua_State *L);
+void lull_register_grammar(lua_State *L);
+void lull_register_matcher(lua_State *L);
 
 /* ---- model.c */
 int lull_lua_load(lua_State *L);
@@ -93,6 +117,10 @@ int lull_lua_quantize(lua_State *L);
 
 /* The model of an argument that must be an open model. */
 lull_lua_model *lull_open_model(lua_State *L, int arg);
+
+/* The trie of an open model's vocabulary, made when first asked for and owned by the model's handle;
+ * NULL and the error where it cannot be.  *fresh gets the bytes it took. */
+lull_trie *lull_model_trie(lua_State *L, int arg, uint64_t *fresh, lull_error *error);
 
 /* Encode the string at arg with lull_encode's flags into a new userdata, which is pushed. model
  * is asked for after the allocation, by which time its owner may have been closed: see
@@ -128,6 +156,9 @@ int lull_itself(lua_State *L);
  * for. */
 void *lull_push_buffer(lua_State *L, int slot, size_t bytes);
 
+/* The values (*n) of an argument that must be logits in use: some may be banned, nothing else. */
+float *lull_logits_bannable(lua_State *L, int arg, int32_t *n);
+
 /* ---- logits_history.c */
 extern const luaL_Reg lull_history_verbs[];
 
@@ -149,11 +180,18 @@ void lull_check_tokens(lua_State *L, int arg, int32_t vocab, lull_lua_tokens *to
 const uint32_t *lull_need_token_set(lua_State *L, int arg, int index, const char *name,
                                     int32_t vocab);
 
+/* ---- grammar.c */
+int lull_lua_grammar_new(lua_State *L);
+
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);
 int lull_lua_random(lua_State *L);
+int lull_lua_is_green(lua_State *L);
 int lull_lua_hash(lua_State *L);
 int lull_lua_llama2c_new(lua_State *L);
+
+/* A seed, or another key of 64 bits: a number or hexadecimal digits. */
+uint64_t lull_seed_argument(lua_State *L, int arg);
 
 /* A draw described by options rng or seed and stream, position, purpose, attempt. */
 double lull_draw_from_options(lua_State *L, int arg);

@@ -59,6 +59,11 @@ static uint64_t need_seed(lua_State *L, int arg, int index, const char *name)
     return (uint64_t)lull_need_integer(L, arg, index, name, 0, two53);
 }
 
+uint64_t lull_seed_argument(lua_State *L, int arg)
+{
+    return need_seed(L, arg, arg, NULL);
+}
+
 static uint64_t need_stream(lua_State *L, int arg, int index, const char *name)
 {
     uint64_t v = 0;
@@ -151,6 +156,15 @@ int lull_lua_random(lua_State *L)
     uint64_t seed = need_seed(L, 1, 1, NULL);
     uint64_t stream = need_stream(L, 2, 2, NULL);
     lua_pushnumber(L, draw_from_arguments(L, 3, seed, stream));
+    return 1;
+}
+
+/* core.is_green(key, id, gamma): does logits:green(key, gamma) raise this token? */
+int lull_lua_is_green(lua_State *L)
+{
+    uint64_t key = lull_seed_argument(L, 1);
+    int32_t id = (int32_t)lull_check_integer(L, 2, 0, INT32_MAX);
+    lua_pushboolean(L, lull_green(key, id, lull_check_number(L, 3, 0, 1)));
     return 1;
 }
 

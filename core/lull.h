@@ -492,11 +492,58 @@ LULL_API lull_status lull_logits_softmax(float *values, size_t n, lull_error *er
 /** Entropy of softmax(values) in nats; NaN as logsumexp. */
 LULL_API double lull_logits_entropy(const float *values, size_t n);
 
+/** Mean and population standard deviation of what is not banned; both NaN where a value is NaN or +inf
+ *  or everything is banned. */
+LULL_API void lull_logits_moments(const float *values, size_t n, double *mean, double *deviation);
+
+/** Jensen-Shannon divergence of softmax(values) and softmax(other) (n each) in nats, 0..log(2) (Lin
+ *  1991); NaN where a value of either is NaN or +inf or all of one are banned. */
+LULL_API double lull_logits_divergence(const float *values, const float *other, size_t n);
+
 /** values[i] *= factor for all that are not banned. */
 LULL_API void lull_logits_scale(float *values, size_t n, float factor);
 
 /** Scale by 1 / t, rounded to float; t = 0, the limit, bans all but the largest.  t >= 0. */
 LULL_API void lull_logits_temperature(float *values, size_t n, double t);
+
+/** v' = max - factor * (v - max)^2 * ((3 - curve) / 2 - (curve - 1) / 2 * (v - max)), in float:
+ *  quadratic sampling (kalomaze; smoothing_factor and smoothing_curve of text-generation-webui).
+ *  curve = 1 is the parabola max - factor * (v - max)^2; up to 3 the order of the tokens stays as it is,
+ *  beyond it need not.  factor <= 0 changes nothing, nor is anything changed where a value is NaN or
+ *  +inf. */
+LULL_API void lull_logits_smooth(float *values, size_t n, double factor, double curve);
+
+/** Temperature t = low + (high - low) * (H / Hmax)^exponent, where H is the entropy and Hmax that of
+ *  equal probabilities, log(number of tokens not banned): sure tokens get low, a flat distribution high
+ *  (arXiv:2309.02772; dynamic temperature of KoboldCpp).  H / Hmax is 0 for a single token; t below
+ *  1e-6 is 0, the limit.  low, high, exponent >= 0.
+ *  Returns t; NaN, and nothing is changed, where a value is NaN or +inf or everything is banned. */
+LULL_API double lull_logits_dynamic_temperature(float *values, size_t n, double low, double high,
+                                                double exponent);
+
+/** v' = 5 - 10 d^2 / (1 + d), d = |p - target| / 0.3, in float: the most likely are those whose
+ *  probability is near the target (adaptive-p of llama.cpp, pull request 17927; the caller moves the
+ *  target).  Nothing is changed where a value is NaN or +inf. */
+LULL_API void lull_logits_toward(float *values, size_t n, double target);
+
+/** values -> log-probabilities, in place, rounded once; what softmax makes of them is the same.
+ *  Errors as lull_logits_softmax. */
+LULL_API lull_status lull_logits_log_softmax(float *values, size_t n, lull_error *error);
+
+/** values[i] += a * other[i] (n each), in double and rounded once; a = 0 changes nothing.  What is
+ *  banned stays banned.  What is banned in other gets banned where a > 0, as the sum says, and is left
+ *  as it is where a < 0. */
+LULL_API void lull_logits_add_scaled(float *values, const float *other, size_t n, double a);
+
+/** Is id in the pseudo-random part gamma (0..1) of all ids that key stands for?  Equal on every machine
+ *  and for every vocabulary; of two gammas, the larger's part has all of the smaller's. */
+LULL_API int lull_green(uint64_t key, int32_t id, double gamma);
+
+/** Add delta to the tokens that are lull_green: a watermark (Kirchenbauer et al. 2023, arXiv:2301.10226,
+ *  where key is a hash of the token before).  A detector needs lull_green alone.
+ *  ids  (n) of the values; NULL = 0..n-1. */
+LULL_API void lull_logits_green(float *values, const int32_t *ids, size_t n, uint64_t key,
+                                double gamma, double delta);
 
 /** Ban all but the k largest.  k >= n changes nothing.  O(n). */
 LULL_API void lull_logits_top_k(float *values, size_t n, size_t k);
@@ -508,6 +555,47 @@ LULL_API void lull_logits_top_p(float *values, size_t n, float p);
 /** Ban what is less probable than p times the most probable (Nguyen et al. 2024,
  *  arXiv:2407.01082).  p <= 0 changes nothing; the most probable stays.  O(n). */
 LULL_API void lull_logits_min_p(float *values, size_t n, float p);
+
+/** Ban what is less probable than a times the square of the largest probability (text-generation-webui's
+ *  top_a).  a <= 0 changes nothing; the most probable stays.  O(n). */
+LULL_API void lull_logits_top_a(float *values, size_t n, double a);
+
+/** Ban what is below the largest value by more than sigmas times the standard deviation of all that are
+ *  not banned (Tang et al. 2024, arXiv:2411.07641).  Before any temperature it keeps the same tokens as
+ *  after it.  sigmas < 0 changes nothing.  O(n). */
+LULL_API void lull_logits_top_n_sigma(float *values, size_t n, double sigmas);
+
+/** Keep the tokens of which |-log p - H| is smallest, H the entropy, until their mass reaches p; of
+ *  equal ones the lower id first (Meister et al. 2022, arXiv:2202.00666).  The distance is taken between
+ *  logits, in float: |v - mean of v under softmax|.  p >= 1 changes nothing; at least one stays.
+ *  O(n). */
+LULL_API void lull_logits_typical(float *values, size_t n, double p);
+
+/** Tail-free sampling (Bricken 2020; as llama.cpp had it).  With the probabilities p[0] >= p[1] >= ... of
+ *  the m tokens not banned and c[i] = |(p[i] - p[i+1]) - (p[i+1] - p[i+2])|, i = 0..m-3: keep the first i,
+ *  but at least one, for the least i with c[0] + ... + c[i] > z * (c[0] + ... + c[m-3]); all where there
+ *  is none, or m <= 2.  z >= 1 changes nothing.  O(n).
+ *  work  (2, n), anything. */
+LULL_API void lull_logits_tail_free(float *values, size_t n, double z, uint32_t *work);
+
+/** Ban what is less probable than p (Hewitt et al. 2022, arXiv:2210.15191); the most probable stays.
+ *  p <= 0 changes nothing.  O(n). */
+LULL_API void lull_logits_epsilon(float *values, size_t n, double p);
+
+/** The same with p = min(e, sqrt(e) * exp(-H)), H the entropy: eta sampling of that paper. */
+LULL_API void lull_logits_eta(float *values, size_t n, double e);
+
+/** Exclude top choices: where at least two tokens are more probable than threshold, ban all of these but
+ *  the least probable, of equal ones the lowest id.  threshold <= 0 changes nothing.  (p-e-w;
+ *  text-generation-webui, pull request 6335.  There it is done in a part of the steps only, and some
+ *  tokens are never banned: both are the caller's.)  O(n). */
+LULL_API void lull_logits_xtc(float *values, size_t n, double threshold);
+
+/** The ids of all that are not banned, NaNs included, ascending, into ids (capacity).  Returns how many
+ *  there are, or capacity + 1 where they are more.  What is left after a narrow filter is worked on
+ *  faster in a vector of its own, values[ids[i]]: every function here gives the same on it, to within
+ *  the rounding of sums. */
+LULL_API size_t lull_logits_support(const float *values, size_t n, int32_t *ids, size_t capacity);
 
 /** The k largest that are not banned, largest first, into out (k); value = probability under
  *  softmax(values).  Returns how many there were. */
@@ -526,6 +614,13 @@ LULL_API lull_status lull_logits_sample(const float *values, size_t n, double u,
 /** The same draw when values are probabilities (or any weights >= 0), not logits. */
 LULL_API lull_status lull_probabilities_sample(const float *values, size_t n, double u, int32_t *id,
                                                lull_error *error);
+
+/** The sampler of llama2.c's run.c, draw for draw: xorshift* state (>= 1), sequential float32 sums,
+ *  temperature 0 = greedy, top_p outside (0, 1) = plain multinomial.  logits (n) are overwritten
+ *  with probabilities, scratch has room for n.  Errors  EINVAL as lull_logits_sample. */
+LULL_API lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, float top_p,
+                                         uint64_t *state, lull_candidate *scratch, int32_t *id,
+                                         lull_error *error);
 
 /* ---- what the text so far does to the next token's logits
  *
@@ -556,11 +651,10 @@ LULL_API void lull_logits_penalize(float *values, const int32_t *tokens, size_t 
                                    const lull_penalty *penalty, double *work);
 
 typedef struct lull_dry {
-    double multiplier;     /* >= 0; 0 = none */
-    double base;           /* >= 1 */
-    size_t allowed_length; /* >= 1: shorter repetitions are free */
-    const uint32_t
-        *breakers; /* a set of tokens (see below) that no repetition reaches over, or NULL */
+    double multiplier;        /* >= 0; 0 = none */
+    double base;              /* >= 1 */
+    size_t allowed_length;    /* >= 1: shorter repetitions are free */
+    const uint32_t *breakers; /* tokens that no repetition reaches over: a set (below), or NULL */
 } lull_dry;
 
 /** "Don't repeat yourself" (text-generation-webui, pull request 5677; as llama.cpp, 9702, with
@@ -575,13 +669,6 @@ LULL_API void lull_logits_dry(float *values, const int32_t *tokens, size_t n_tok
  *  and transformers' no_repeat_ngram_size).  n >= 1; 1 bans all that has occurred. */
 LULL_API void lull_logits_no_repeat(float *values, const int32_t *tokens, size_t n_tokens, size_t n,
                                     int32_t *lengths);
-
-/** The sampler of llama2.c's run.c, draw for draw: xorshift* state (>= 1), sequential float32 sums,
- *  temperature 0 = greedy, top_p outside (0, 1) = plain multinomial.  logits (n) are overwritten
- *  with probabilities, scratch has room for n.  Errors  EINVAL as lull_logits_sample. */
-LULL_API lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, float top_p,
-                                         uint64_t *state, lull_candidate *scratch, int32_t *id,
-                                         lull_error *error);
 
 /* ------------------------------------------------------------------------------- sets of tokens */
 /* A set of ids of a vocabulary of n: LULL_TOKEN_SET_WORDS(n) words of the caller's, in which id is
@@ -609,6 +696,121 @@ LULL_API size_t lull_token_set_ids(const uint32_t *set, size_t n, int32_t *ids);
 LULL_API void lull_logits_ban(float *values, size_t n, const uint32_t *set);
 LULL_API void lull_logits_allow(float *values, size_t n, const uint32_t *set);
 LULL_API void lull_logits_add(float *values, size_t n, const uint32_t *set, float value);
+
+/* --------------------------------------------------------------------------- constrained texts */
+/* A grammar says which bytes a text may consist of, whatever tokens they come in; a matcher follows
+ * one text and says which tokens may be next.  The cheap way to use it: draw a token, ask
+ * lull_matcher_allows, and only when the answer is no mask the logits and draw again.
+ *
+ *     lull_trie     a model's vocabulary, made for this; immutable, shared by any threads
+ *     lull_grammar  a program, and all that was found out about it so far; with its matchers used
+ *                   by one thread at a time
+ *     lull_matcher  where a text stands; a few words of memory */
+
+typedef struct lull_trie lull_trie;
+typedef struct lull_grammar lull_grammar;
+typedef struct lull_matcher lull_matcher;
+
+/** Make the trie of a model's vocabulary; the model may be released then.  About 50 bytes a token.
+ *  Tokens that give no text, or none that is meant (BOS, EOS, unknown, other control tokens), are
+ *  not in it.  Errors  ESTATE (no tokenizer), ENOMEM, ELIMIT.  Begins with one reference. */
+LULL_API lull_status lull_trie_open(lull_trie **out, const lull_model *model, lull_error *error);
+LULL_API lull_trie *lull_trie_retain(lull_trie *trie);
+LULL_API void lull_trie_release(lull_trie *trie);
+LULL_API uint64_t lull_trie_bytes(const lull_trie *trie); /* of memory */
+
+/** A context-free grammar over bytes.  Rule 0 is what the whole text must match; a rule matches what
+ *  one of its alternatives does, an alternative what its elements do one after the other (without
+ *  elements: nothing).  Only read during the call it is given to. */
+typedef struct lull_program {
+    int32_t n_rules, n_alternatives, n_elements, n_sets;
+    /* (n_rules + 1): rule r has the alternatives rules[r] .. rules[r + 1] - 1 */
+    const int32_t *rules;
+    /* (n_alternatives + 1): alternative a has the elements alternatives[a] .. alternatives[a+1] - 1 */
+    const int32_t *alternatives;
+    /* (n_elements): i >= 0 is one byte of set i; -1 - r is what rule r matches */
+    const int32_t *elements;
+    const uint8_t *sets; /* (n_sets, 32): bit b % 8 of byte b / 8 says whether b is in the set */
+    const char *const *names; /* (n_rules), for messages; NULL, or NULL for rules without one */
+} lull_program;
+
+typedef struct lull_grammar_options {
+    uint64_t max_memory_bytes; /* for what is found out; 0 = 32 MiB, at most 4 GiB.  When full, all
+                                * but the places of open matchers is thrown away and found again */
+    int32_t max_depth; /* rules within rules that are not last in theirs; default 1000, 1..60000 */
+    lull_allocator allocator;
+} lull_grammar_options;
+
+LULL_API void lull_grammar_options_init(lull_grammar_options *options);
+
+/** Check and compile a program.
+ *
+ *  trie     retained; NULL for a grammar that is only asked about bytes
+ *  Errors   EINVAL: an index out of range, an empty set, a rule that matches no finite text, one that
+ *           can begin with itself (unless it is the last element of an alternative of its own, which
+ *           is how repeats are written), over 2^20 rules, 2^22 elements or 2^16 sets; ENOMEM.
+ *  Begins with one reference; matchers hold their own.  Not for several threads at once. */
+LULL_API lull_status lull_grammar_open(lull_grammar **out, lull_trie *trie,
+                                       const lull_program *program,
+                                       const lull_grammar_options *options, lull_error *error);
+LULL_API lull_grammar *lull_grammar_retain(lull_grammar *grammar);
+LULL_API void lull_grammar_release(lull_grammar *grammar);
+
+typedef struct lull_grammar_info {
+    int32_t rules;
+    int32_t states, masks; /* found so far: places in texts, and of those with a mask */
+    uint64_t flushes;      /* times that they were thrown away */
+    uint64_t memory_bytes; /* all but the trie */
+} lull_grammar_info;
+
+LULL_API void lull_grammar_info_get(const lull_grammar *grammar, lull_grammar_info *info);
+
+/** A matcher before the first byte of a text.
+ *
+ *  at_start  1: the tokens come right after BOS, where decoding drops the space that the first one
+ *            begins with: it is not part of the text for the grammar either
+ *  Errors    ENOMEM, ELIMIT. */
+LULL_API lull_status lull_matcher_open(lull_matcher **out, lull_grammar *grammar, int at_start,
+                                       lull_error *error);
+LULL_API lull_status lull_matcher_clone(lull_matcher **out, const lull_matcher *matcher,
+                                        lull_error *error);
+LULL_API void lull_matcher_close(lull_matcher *matcher);
+
+/** Back to before the first byte.  Errors  ENOMEM, ELIMIT; then nothing has changed. */
+LULL_API lull_status lull_matcher_reset(lull_matcher *matcher, lull_error *error);
+
+/** May token come next?  Its bytes may cross any borders inside the grammar.  EOS may when the text
+ *  may end here, and nothing after it; BOS, unknown and other control tokens never.
+ *  Errors  EINVAL (no such token), ESTATE (no vocabulary); ELIMIT, when the text is nested deeper than
+ *  max_depth, could go on in more than 65536 ways, or needs more than max_memory_bytes at once;
+ *  ENOMEM.  These two are errors of all functions below, and leave the matcher as it was. */
+LULL_API lull_status lull_matcher_allows(lull_matcher *matcher, int32_t token, int *allowed,
+                                         lull_error *error);
+
+/** Take token as the next one.  Errors  as allows; EINVAL where it is not allowed. */
+LULL_API lull_status lull_matcher_accept(lull_matcher *matcher, int32_t token, lull_error *error);
+
+/** Take bytes, in no particular tokens: all of them, or none when one is not allowed (EINVAL; its
+ *  place, counted from the start of the text, is error->offset). */
+LULL_API lull_status lull_matcher_accept_text(lull_matcher *matcher, const char *text, size_t bytes,
+                                              lull_error *error);
+
+/** Ban (-INFINITY) in values (n, the size of the vocabulary) all tokens that may not come next.
+ *  The answer is kept for the next text that comes to the same place.  O(n); the first time at
+ *  most O(bytes of all tokens).  Where a vocabulary lacks a byte token, all may be banned. */
+LULL_API lull_status lull_matcher_mask(lull_matcher *matcher, float *values, size_t n,
+                                       lull_error *error);
+
+/** May the text end here?  Also 1 after EOS. */
+LULL_API int lull_matcher_complete(const lull_matcher *matcher);
+
+/** What must come next.
+ *
+ *  text      out, room for capacity bytes: those that every text goes on with, as many as there are
+ *  bytes     out, how many
+ *  token     out, the one token that is allowed, or -1 where there are more or none */
+LULL_API lull_status lull_matcher_forced(lull_matcher *matcher, char *text, size_t capacity,
+                                         size_t *bytes, int32_t *token, lull_error *error);
 
 /* ------------------------------------------------------------------------------ random numbers */
 

@@ -48,6 +48,20 @@ static int is_matched(const lull_tokenizer *t, int32_t id)
     return t->kind ? t->kind[id] == LULL_TOKEN_TEXT : id > LAST_CONTROL;
 }
 
+lull_token_kind lull_tokenizer_kind(const lull_tokenizer *t, int32_t id)
+{
+    if (t->kind) return (lull_token_kind)t->kind[id];
+    if (id <= LAST_CONTROL) return LULL_TOKEN_CONTROL;
+    return byte_of(t, id) >= 0 ? LULL_TOKEN_BYTE : LULL_TOKEN_TEXT;
+}
+
+size_t lull_tokenizer_dropped(const lull_tokenizer *t, int32_t id)
+{
+    const uint32_t start = t->start[id];
+    if (t->no_prefix || start == t->start[id + 1] || t->text[start] != ' ') return 0;
+    return byte_of(t, id) < 0;
+}
+
 /* FNV-1a, 32 bits: texts are short. */
 static uint32_t hash_text(const unsigned char *s, uint32_t n)
 {
@@ -403,12 +417,11 @@ static const char *piece_at(const lull_model *model, const int32_t *ids, size_t 
 {
     const lull_tokenizer *t = model->tokenizer;
     const char *piece = lull_piece(model, ids[i], bytes);
-    const int after_bos = i > 0 && ids[i - 1] == t->bos && !t->no_prefix;
-    if (after_bos && *bytes > 0 && piece[0] == ' ' && byte_of(t, ids[i]) < 0) {
-        piece++;
-        --*bytes;
-    }
-    return piece;
+    size_t dropped;
+    if (i == 0 || ids[i - 1] != t->bos || *bytes == 0) return piece;
+    dropped = lull_tokenizer_dropped(t, ids[i]);
+    *bytes -= dropped;
+    return piece + dropped;
 }
 
 lull_status lull_decode(const lull_model *model, const int32_t *ids, size_t n, char *text,

@@ -108,6 +108,9 @@ end
 -- Have the logits of the next token computed. true, or what next_id returns at an end.
 function Text:evaluate()
   local facts = self.facts
+  if #self.seq ~= self.n_prompt + #self.ids - (self.chosen and 1 or 0) then
+    error("the sequence was changed while a text is told on it; fork it first", 0)
+  end
   local ok, message, code
   if self.chosen then
     ok, message, code = self:feed()

@@ -20,6 +20,7 @@ local function integer(low, high, value) return {value or low, low = low, high =
 local function index() return integer(-2147483647, 2147483647, 1) end
 local function number() return {0.5, "number"} end
 local function options() return {{}, "table", "absent"} end
+local function other() return {view():clone(), "lull.logits"} end
 local function ids() return {{1, 2}, "table", low = 0, high = 299} end
 local function tokens() return {{1, 2}, "table", "lull.token_set", low = 0, high = 299} end
 local function set() return {core.token_set(300, {7}), "lull.token_set"} end
@@ -39,6 +40,7 @@ local FUNCTIONS = {
   random = {SEED, SEED, integer(0, 2 ^ 32 - 1), maybe {0, "string", low = 0, high = 65535},
     maybe(integer(0, 65535))},
   hash = {text()}, utf8_complete = {text()},
+  is_green = {SEED, integer(0, 2 ^ 31 - 1), number()},
   llama2c_state = {{3, "string", low = 1, high = 2 ^ 53}},
   token_set = {{300, "lull.model", low = 1, high = 2 ^ 31 - 1}, maybe(tokens())},
 }
@@ -63,6 +65,8 @@ local METHODS = {
     token = {index()},
     logits = {maybe(integer(-4, 4, 4)), maybe(integer(1, 4096))},
     hidden = {maybe(integer(-4, 4, 4))},
+    guess = {ids()}, guesses = {},
+    common = {{seq, "lull.sequence"}, maybe(integer(1, 2147483647)), maybe(integer(1, 2147483647))},
     similarity = {maybe(integer(-4, 4, 4)), maybe(integer(-4, 4, 1)), maybe(integer(-4, 4, 3))},
     fork = {}, scores = {}, length = {}, pending = {}, context = {}, model = {},
     close = {},
@@ -72,15 +76,20 @@ local METHODS = {
     get = {integer(0, 299)}, set = {integer(0, 299), number()},
     add = {tokens(), number()}, ban = {tokens()}, allow = {tokens()},
     scale = {number()}, temperature = {number()}, top_k = {integer(1, 2 ^ 53)},
-    top_p = {number()}, min_p = {number()},
+    top_p = {number()}, min_p = {number()}, top_a = {number()}, top_n_sigma = {number()},
+    typical = {number()}, tail_free = {number()}, epsilon = {number()}, eta = {number()},
+    xtc = {number(), maybe(ids())}, smooth = {number(), maybe {1.5, "number"}},
+    dynamic_temperature = {number(), number(), maybe(number())}, toward = {number()},
+    green = {SEED, number(), number()},
+    add_scaled = {other(), number()}, copy = {other()}, divergence = {other()},
+    softmax = {}, log_softmax = {}, logsumexp = {}, entropy = {}, moments = {},
+    argmax = {}, max = {}, reset = {}, clone = {}, size = {}, close = {},
     penalize = {{seq, "lull.sequence"}, options()}, dry = {{seq, "lull.sequence"}, options()},
     no_repeat = {{seq, "lull.sequence"}, integer(1, 2 ^ 53), options()},
-    softmax = {}, logsumexp = {}, entropy = {}, argmax = {}, reset = {}, clone = {}, size = {},
-    close = {},
     candidates = {integer(1, 2 ^ 53)},
     sample = {{0.5, "number", "table"}},
     llama2c = {{core.llama2c_state(1), "lull.llama2c_state"}, number(), number()},
-    logprob = {integer(0, 299)}, current_logprob = {integer(0, 299)},
+    logprob = {integer(0, 299)}, current_logprob = {integer(0, 299)}, prob = {integer(0, 299)},
   },
   token_set = {
     object = function() return core.token_set(300, {5}) end,

@@ -1,0 +1,227 @@
+/* logits_filters.c - verbs of logits that ban by a rule, bend the values, or take in others.  What each
+ * computes is told in core/lull.h. */
+#include "logits.h"
+
+#include <float.h>
+#include <string.h>
+
+static const double most_float = FLT_MAX, most_number = 1e6;
+
+/* -------------------------------------------------------------------------------- what is banned */
+
+/* A rule with one number in low..high. */
+typedef void (*lull_rule)(float *values, size_t n, double x);
+
+static int narrow(lua_State *L, lull_rule rule, double low, double high)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const double x = lull_check_number(L, 2, low, high);
+    const lull_part part = lull_part_open(v);
+    rule(part.values, part.n, x);
+    lull_part_narrowed(v, &part);
+    return lull_itself(L);
+}
+
+static int logits_top_k(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const double k = lull_check_integer(L, 2, 1, 9007199254740992.0);
+    const lull_part part = lull_part_open(v);
+    if (k < (double)part.n) {
+        lull_logits_top_k(part.values, part.n, (size_t)k);
+        lull_part_narrowed(v, &part);
+    }
+    return lull_itself(L);
+}
+
+/* top_p and min_p take the float nearest to their number. */
+static void top_p(float *values, size_t n, double p)
+{
+    lull_logits_top_p(values, n, (float)p);
+}
+
+static void min_p(float *values, size_t n, double p)
+{
+    lull_logits_min_p(values, n, (float)p);
+}
+
+static int logits_top_p(lua_State *L)
+{
+    return narrow(L, top_p, 0, 1);
+}
+
+static int logits_min_p(lua_State *L)
+{
+    return narrow(L, min_p, 0, 1);
+}
+
+static int logits_top_a(lua_State *L)
+{
+    return narrow(L, lull_logits_top_a, 0, 1);
+}
+
+static int logits_top_n_sigma(lua_State *L)
+{
+    return narrow(L, lull_logits_top_n_sigma, 0, most_number);
+}
+
+static int logits_typical(lua_State *L)
+{
+    return narrow(L, lull_logits_typical, 0, 1);
+}
+
+static int logits_epsilon(lua_State *L)
+{
+    return narrow(L, lull_logits_epsilon, 0, 1);
+}
+
+static int logits_eta(lua_State *L)
+{
+    return narrow(L, lull_logits_eta, 0, 1);
+}
+
+static int logits_tail_free(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const double z = lull_check_number(L, 2, 0, 1);
+    uint32_t *work = (uint32_t *)lull_push_scratch(L);
+    lull_part part;
+    v = lull_open_logits(L);
+    part = lull_part_open(v);
+    lull_logits_tail_free(part.values, part.n, z, work);
+    lull_part_narrowed(v, &part);
+    return lull_itself(L);
+}
+
+/* logits:xtc(threshold, keep): keep = id | {ids} that are never banned */
+static int logits_xtc(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const double threshold = lull_check_number(L, 2, 0, 0.5);
+    const int32_t *keep = NULL;
+    int32_t one;
+    float *kept;
+    size_t i, n = 0;
+    lull_part part;
+    if (!(threshold > 0)) lull_type_error(L, 2, 2, NULL, "a number in 0 < threshold <= 0.5");
+    if (!lua_isnoneornil(L, 3)) keep = lull_check_ids(L, 3, v->n, &one, &n);
+    kept = lua_newuserdata(L, n * sizeof *kept + 1);
+    v = lull_open_logits(L);
+    part = lull_part_open(v);
+    for (i = 0; i < n; i++) kept[i] = v->values[keep[i]];
+    lull_logits_xtc(part.values, part.n, threshold);
+    lull_part_store(v, &part);
+    for (i = 0; i < n; i++) v->values[keep[i]] = kept[i];
+    return lull_itself(L);
+}
+
+/* -------------------------------------------------------------------------------- what is bent */
+
+/* A number at arg, which may be absent. */
+static double optional_number(lua_State *L, int arg, double low, double high, double fallback)
+{
+    return lua_isnoneornil(L, arg) ? fallback : lull_check_number(L, arg, low, high);
+}
+
+/* logits:smooth(factor, curve = 1) */
+static int logits_smooth(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const double factor = lull_check_number(L, 2, 0, most_number);
+    const double curve = optional_number(L, 3, 1, 10, 1);
+    const lull_part part = lull_part_open(v);
+    lull_logits_smooth(part.values, part.n, factor, curve);
+    lull_part_store(v, &part);
+    return lull_itself(L);
+}
+
+/* logits:dynamic_temperature(min, max, exponent = 1) -> itself, temperature */
+static int logits_dynamic_temperature(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const double low = lull_check_number(L, 2, 0, most_number);
+    const double high = lull_check_number(L, 3, 0, most_number);
+    const double exponent = optional_number(L, 4, 0, most_number, 1);
+    const lull_part part = lull_part_open(v);
+    const double t = lull_logits_dynamic_temperature(part.values, part.n, low, high, exponent);
+    lull_part_store(v, &part);
+    lua_settop(L, 1);
+    lua_pushnumber(L, t);
+    return 2;
+}
+
+static int logits_toward(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const double target = lull_check_number(L, 2, 0, 1);
+    const lull_part part = lull_part_open(v);
+    lull_logits_toward(part.values, part.n, target);
+    lull_part_store(v, &part);
+    return lull_itself(L);
+}
+
+/* logits:green(key, gamma, delta); key as a seed */
+static int logits_green(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    const uint64_t key = lull_seed_argument(L, 2);
+    const double gamma = lull_check_number(L, 3, 0, 1);
+    const double delta = lull_check_number(L, 4, -most_number, most_number);
+    const lull_part part = lull_part_open(v);
+    lull_logits_green(part.values, part.ids, part.n, key, gamma, delta);
+    lull_part_store(v, &part);
+    return lull_itself(L);
+}
+
+/* ------------------------------------------------------------------------- what is taken in */
+
+/* logits:add_scaled(other, a) */
+static int logits_add_scaled(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L), *other = lull_open_other(L, 2, v);
+    const double a = lull_check_number(L, 3, -most_float, most_float);
+    const lull_part part = lull_part_open(v);
+    float few[LULL_FEW];
+    const float *added = other->values;
+    size_t i;
+    lull_need_logits(L, other);
+    if (part.ids != NULL) {
+        for (i = 0; i < part.n; i++) few[i] = other->values[part.ids[i]];
+        added = few;
+    }
+    lull_logits_add_scaled(part.values, added, part.n, a);
+    lull_part_store(v, &part);
+    return lull_itself(L);
+}
+
+/* logits:copy(other): its values, be they logits or probabilities; the raw logits stay its own */
+static int logits_copy(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_view(L);
+    const lull_lua_logits *other = lull_open_other(L, 2, v);
+    memmove(v->values, other->values, (size_t)v->n * sizeof *v->values);
+    v->probabilities = other->probabilities;
+    v->n_few = other->n_few;
+    memmove(v->few, other->few, sizeof *v->few);
+    return lull_itself(L);
+}
+
+const luaL_Reg lull_logits_filters[] = {
+    {"top_k", logits_top_k},
+    {"top_p", logits_top_p},
+    {"min_p", logits_min_p},
+    {"top_a", logits_top_a},
+    {"top_n_sigma", logits_top_n_sigma},
+    {"typical", logits_typical},
+    {"tail_free", logits_tail_free},
+    {"epsilon", logits_epsilon},
+    {"eta", logits_eta},
+    {"xtc", logits_xtc},
+    {"smooth", logits_smooth},
+    {"dynamic_temperature", logits_dynamic_temperature},
+    {"toward", logits_toward},
+    {"green", logits_green},
+    {"add_scaled", logits_add_scaled},
+    {"copy", logits_copy},
+    {NULL, NULL},
+};

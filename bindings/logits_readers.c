@@ -1,0 +1,238 @@
+/* logits_readers.c - verbs of logits that tell something, or choose. */
+#include "logits.h"
+
+#include <float.h>
+#include <math.h>
+
+static const double most_float = FLT_MAX;
+
+/* ---------------------------------------------------------------------- of the whole distribution */
+
+static int logits_logsumexp(lua_State *L)
+{
+    const lull_part part = lull_part_open(lull_open_logits(L));
+    lua_pushnumber(L, lull_logits_logsumexp(part.values, part.n));
+    return 1;
+}
+
+static int logits_entropy(lua_State *L)
+{
+    const lull_part part = lull_part_open(lull_open_logits(L));
+    lua_pushnumber(L, lull_logits_entropy(part.values, part.n));
+    return 1;
+}
+
+/* logits:moments() -> mean and standard deviation of what is not banned */
+static int logits_moments(lua_State *L)
+{
+    const lull_part part = lull_part_open(lull_open_logits(L));
+    double mean, deviation;
+    lull_logits_moments(part.values, part.n, &mean, &deviation);
+    lua_pushnumber(L, mean);
+    lua_pushnumber(L, deviation);
+    return 2;
+}
+
+/* logits:divergence(other) -> Jensen-Shannon divergence in nats */
+static int logits_divergence(lua_State *L)
+{
+    const lull_lua_logits *v = lull_open_logits(L), *other = lull_open_other(L, 2, v);
+    lull_need_logits(L, other);
+    lua_pushnumber(L, lull_logits_divergence(v->values, other->values, (size_t)v->n));
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------- candidates */
+
+/* What candidates() iterates over: a snapshot, so that the loop may change, step or close
+ * anything. */
+typedef struct snapshot {
+    uint32_t magic;
+    uint32_t n, next;
+    lull_candidate candidate[1]; /* (n) */
+} snapshot;
+
+enum { SNAPSHOT_MAGIC = 0x4c534e50 };
+
+static int next_candidate(lua_State *L)
+{
+    snapshot *s = lua_touserdata(L, lua_upvalueindex(1));
+    if (s->magic != SNAPSHOT_MAGIC || s->next >= s->n) return 0;
+    lua_pushinteger(L, s->candidate[s->next].id);
+    lua_pushnumber(L, s->candidate[s->next].value);
+    s->next++;
+    return 2;
+}
+
+/* The k largest probabilities: lull_logits_candidates ranks them, given that 0 is "banned". */
+static size_t rank_probabilities(const lull_part *part, float *scratch, size_t k,
+                                 lull_candidate *out)
+{
+    size_t i, count;
+    for (i = 0; i < part->n; i++) scratch[i] = part->values[i] > 0 ? part->values[i] : -HUGE_VALF;
+    count = lull_logits_candidates(scratch, part->n, k, out);
+    for (i = 0; i < count; i++) out[i].value = part->values[out[i].id];
+    return count;
+}
+
+/* logits:candidates(k) -> iterator over id, probability, the most probable first */
+static int logits_candidates(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_view(L);
+    double wanted = lull_check_integer(L, 2, 1, 9007199254740992.0);
+    size_t k = wanted < v->n ? (size_t)wanted : (size_t)v->n, i;
+    float *scratch = NULL;
+    lull_part part;
+    snapshot *s;
+    if (v->n_few >= 0 && k > (size_t)v->n_few) k = (size_t)v->n_few;
+    if (v->probabilities) scratch = lua_newuserdata(L, (size_t)v->n * sizeof *scratch);
+    s = lua_newuserdata(L, sizeof *s + k * sizeof s->candidate[0]);
+    part = lull_part_open(lull_open_view(L));
+    s->magic = SNAPSHOT_MAGIC;
+    s->next = 0;
+    s->n =
+        (uint32_t)(scratch != NULL ? rank_probabilities(&part, scratch, k, s->candidate)
+                                   : lull_logits_candidates(part.values, part.n, k, s->candidate));
+    for (i = 0; i < s->n; i++) s->candidate[i].id = lull_part_id(&part, s->candidate[i].id);
+    lua_pushcclosure(L, next_candidate, 1);
+    return 1;
+}
+
+/* --------------------------------------------------------------------------------- choosing */
+
+static int32_t find_max(const lull_lua_logits *v)
+{
+    const lull_part part = lull_part_open(v);
+    const int32_t i = lull_logits_argmax(part.values, part.n);
+    return i < 0 ? i : lull_part_id(&part, i);
+}
+
+/* logits:argmax() -> id, or nil when everything is banned */
+static int logits_argmax(lua_State *L)
+{
+    const int32_t id = find_max(lull_open_view(L));
+    if (id < 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, id);
+    return 1;
+}
+
+/* logits:max() -> value, id, or nil when everything is banned */
+static int logits_max(lua_State *L)
+{
+    const lull_lua_logits *v = lull_open_view(L);
+    const int32_t id = find_max(v);
+    if (id < 0) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushnumber(L, v->values[id]);
+    lua_pushinteger(L, id);
+    return 2;
+}
+
+static lull_status draw(const lull_lua_logits *v, const float *values, size_t n, double u,
+                        int32_t *i, lull_error *error)
+{
+    return v->probabilities ? lull_probabilities_sample(values, n, u, i, error)
+                            : lull_logits_sample(values, n, u, i, error);
+}
+
+/* logits:sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =}) -> id */
+static int logits_sample(lua_State *L)
+{
+    lull_lua_logits *v;
+    lull_part part;
+    lull_error error;
+    int32_t i;
+    double u;
+    lull_open_view(L);
+    if (lua_type(L, 2) == LUA_TNUMBER) {
+        u = (double)lua_tonumber(L, 2);
+        if (!(u >= 0 && u < 1)) lull_type_error(L, 2, 2, NULL, "a number in 0 <= u < 1");
+    } else {
+        if (!lua_istable(L, 2))
+            lull_type_error(L, 2, 2, NULL, "a number in 0 <= u < 1 or a table of options");
+        u = lull_draw_from_options(L, 2);
+    }
+    v = lull_open_view(L);
+    part = lull_part_open(v);
+    if (draw(v, part.values, part.n, u, &i, &error) == LULL_OK) {
+        lua_pushinteger(L, lull_part_id(&part, i));
+        return 1;
+    }
+    draw(v, v->values, (size_t)v->n, u, &i, &error); /* names the token by its own number */
+    return lull_push_failure(L, &error);
+}
+
+/* logits:llama2c(state, temperature, top_p) -> id: run.c's sampler, draw for draw.  The values
+ * are probabilities afterwards. */
+static int logits_llama2c(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_logits(L);
+    lull_lua_llama2c *state = lull_object_check(L, 2, &lull_llama2c_kind);
+    float temperature = (float)lull_check_number(L, 3, 0, most_float);
+    float top_p = (float)lull_check_number(L, 4, -most_float, most_float);
+    lull_candidate *scratch;
+    lull_error error;
+    int32_t id;
+    scratch = lull_push_scratch(L);
+    v = lull_open_logits(L);
+    if (lull_llama2c_sample(v->values, (size_t)v->n, temperature, top_p, &state->state, scratch,
+                            &id, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
+    lull_few_forget(v);
+    v->probabilities = temperature > 0;
+    lua_pushinteger(L, id);
+    return 1;
+}
+
+/* logits:logprob(id): log-probability of id in the step's own, unchanged distribution */
+static int logits_logprob(lua_State *L)
+{
+    lull_lua_logits *v = lull_open_view(L);
+    lua_pushnumber(L, lull_logits_logprob(v->raw, (size_t)v->n, lull_id_argument(L, 2, v)));
+    return 1;
+}
+
+/* The same in the values as they are now. */
+static double current_logprob(const lull_lua_logits *v, int32_t id)
+{
+    const lull_part part = lull_part_open(v);
+    if (v->probabilities) return lull_log(v->values[id]);
+    return v->values[id] - lull_logits_logsumexp(part.values, part.n);
+}
+
+/* logits:current_logprob(id) */
+static int logits_current_logprob(lua_State *L)
+{
+    const lull_lua_logits *v = lull_open_view(L);
+    lua_pushnumber(L, current_logprob(v, lull_id_argument(L, 2, v)));
+    return 1;
+}
+
+/* logits:prob(id): probability of id in the values as they are now */
+static int logits_prob(lua_State *L)
+{
+    const lull_lua_logits *v = lull_open_view(L);
+    const int32_t id = lull_id_argument(L, 2, v);
+    lua_pushnumber(L, v->probabilities ? v->values[id] : lull_exp(current_logprob(v, id)));
+    return 1;
+}
+
+const luaL_Reg lull_logits_readers[] = {
+    {"logsumexp", logits_logsumexp},
+    {"entropy", logits_entropy},
+    {"moments", logits_moments},
+    {"divergence", logits_divergence},
+    {"candidates", logits_candidates},
+    {"argmax", logits_argmax},
+    {"max", logits_max},
+    {"sample", logits_sample},
+    {"llama2c", logits_llama2c},
+    {"logprob", logits_logprob},
+    {"current_logprob", logits_current_logprob},
+    {"prob", logits_prob},
+    {NULL, NULL},
+};
