@@ -48,8 +48,9 @@ end
 
 --- What is said about --set below the options.
 text.EPILOG = [[
---set passes options of generate by their names, as in scripts:
-  --set stream=2 --set max_seconds=5 --set seed=0xC0FFEE]]
+--set passes an option of generate by its name, as in a script:
+  --set mirostat=2 --set mirostat_tau=3
+  --set repetition_penalty=1.1 --set dry_multiplier=0.8]]
 
 --- The prompt that a command line gives.
 function text.prompt(args)
