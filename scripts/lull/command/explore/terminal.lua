@@ -166,12 +166,15 @@ local function show_text(record, pen, columns)
   return table.concat(wrapped.out) .. "\n"
 end
 
-local function legend(pen)
-  local parts = {}
+local function legend(pen, columns)
+  local out, width = {"likely to"}, 9
   for i, level in ipairs(LEVELS) do
-    parts[i] = pen.color(level[2], "■ " .. level[3])
+    local needed = #level[3] + 4
+    local fits = width + needed <= columns
+    out[i + 1] = (fits and "  " or "\n") .. pen.color(level[2], "■ " .. level[3])
+    width = fits and width + needed or needed - 2
   end
-  return "probable to " .. table.concat(parts, "  ") .. "\n"
+  return table.concat(out) .. "\n"
 end
 
 -------------------------------------------------------------------------------- a line a token
@@ -341,7 +344,7 @@ function terminal.show(record, given)
   local pen, columns = new_pen(given.color), given.columns
   local parts = {show_text(record, pen, columns)}
   if given.color then
-    parts[#parts + 1] = legend(pen)
+    parts[#parts + 1] = legend(pen, columns)
   end
   if #record.tokens > 0 then
     parts[#parts + 1] = "\n" .. (given.verbose and show_blocks or show_lines)(record, pen, columns)
