@@ -316,9 +316,9 @@ test:
 	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' LUAS='$(LUAS)' EMULATED='$(EMULATED)' \
 	  sh tests/run.sh '$(T)'
 
-# Debian's sources of Lua and cmocka, to build for other machines.
+# Debian's sources of Lua, LPeg and cmocka, to build for other machines.
 $(BUILD)/sources/done:
-	$(call say,GET,sources of Lua 5.1 and cmocka)
+	$(call say,GET,sources of Lua 5.1, LPeg and cmocka)
 	$(Q)sh tests/setup/sources.sh $(@D)
 
 .PHONY: $(LUAS:%=lua-%)

@@ -205,34 +205,41 @@ const char *lull_check_path(lua_State *L, int arg)
     return need_path(L, arg, arg, NULL);
 }
 
-const int32_t *lull_check_ids(lua_State *L, int arg, int32_t vocab, int32_t *one, size_t *n)
+const int32_t *lull_need_ids(lua_State *L, int arg, int index, const char *name, int32_t vocab,
+                             int32_t *one, size_t *n)
 {
     size_t i, count;
     int32_t *ids;
-    if (lua_type(L, arg) == LUA_TNUMBER) {
-        *one = (int32_t)lull_check_integer(L, arg, 0, vocab - 1);
+    if (lua_type(L, index) == LUA_TNUMBER) {
+        *one = (int32_t)lull_need_integer(L, arg, index, name, 0, vocab - 1);
         *n = 1;
         return one;
     }
-    if (!lua_istable(L, arg))
-        lull_type_error(L, arg, arg, NULL, "a token id or a list of token ids");
+    if (!lua_istable(L, index))
+        lull_type_error(L, arg, index, name, "a token id or a list of token ids");
     luaL_checkstack(L, 8, "token ids");
-    count = lull_rawlen(L, arg);
+    count = lull_rawlen(L, index);
     if (count > (size_t)INT32_MAX) luaL_argerror(L, arg, "list is too long");
     ids = lua_newuserdata(L, count * sizeof *ids + 1);
     for (i = 0; i < count; i++) {
         double v = 0;
-        lua_rawgeti(L, arg, (int)(i + 1));
+        lua_rawgeti(L, index, (int)(i + 1));
         if (!lull_exact_integer(L, -1, &v) || v < 0 || v >= vocab) {
-            char name[32];
-            snprintf(name, sizeof name, "element %lu", (unsigned long)(i + 1));
-            range_error(L, arg, lua_gettop(L), name, "an integer", 0, vocab - 1);
+            char element[64];
+            snprintf(element, sizeof element, "%s%selement %lu", name != NULL ? name : "",
+                     name != NULL ? ": " : "", (unsigned long)(i + 1));
+            range_error(L, arg, lua_gettop(L), element, "an integer", 0, vocab - 1);
         }
         ids[i] = (int32_t)v;
         lua_pop(L, 1);
     }
     *n = count;
     return ids;
+}
+
+const int32_t *lull_check_ids(lua_State *L, int arg, int32_t vocab, int32_t *one, size_t *n)
+{
+    return lull_need_ids(L, arg, arg, NULL, vocab, one, n);
 }
 
 /* ---------------------------------------------------------------------------- option tables */

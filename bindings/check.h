@@ -49,6 +49,8 @@ const char *lull_check_path(lua_State *L, int arg);
 /* A token id or a list of them, each in 0 .. vocab - 1.  One id is stored in *one, a list in a
  * new userdata that is pushed.  Lists are read raw: no Lua code runs. */
 const int32_t *lull_check_ids(lua_State *L, int arg, int32_t vocab, int32_t *one, size_t *n);
+const int32_t *lull_need_ids(lua_State *L, int arg, int index, const char *name, int32_t vocab,
+                             int32_t *one, size_t *n);
 
 /* The general form, for a value at index that belongs to argument arg; name (NULL = the
  * argument itself) goes into the message. */

@@ -322,43 +322,40 @@ static int logits_set(lua_State *L)
     return lull_itself(L);
 }
 
-/* logits:add(id | {ids}, v); what is banned stays so */
+/* logits:add(id | {ids} | set, v); what is banned stays so */
 static int logits_add(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
-    int32_t one;
-    size_t i, n;
+    lull_lua_tokens tokens;
+    size_t i;
     float value = check_value(L, 3);
-    const int32_t *ids = lull_check_ids(L, 2, v->n, &one, &n);
+    lull_check_tokens(L, 2, v->n, &tokens);
     v = lull_open_logits(L);
-    for (i = 0; i < n; i++) v->values[ids[i]] += value;
+    if (tokens.set != NULL) lull_logits_add(v->values, (size_t)v->n, tokens.set, value);
+    for (i = 0; i < tokens.n; i++) v->values[tokens.ids[i]] += value;
     return lull_itself(L);
 }
 
+/* logits:ban(id | {ids} | set) */
 static int logits_ban(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
-    int32_t one;
-    size_t i, n;
-    const int32_t *ids = lull_check_ids(L, 2, v->n, &one, &n);
+    lull_lua_tokens tokens;
+    size_t i;
+    lull_check_tokens(L, 2, v->n, &tokens);
     v = lull_open_logits(L);
-    for (i = 0; i < n; i++) v->values[ids[i]] = -HUGE_VALF;
+    if (tokens.set != NULL) lull_logits_ban(v->values, (size_t)v->n, tokens.set);
+    for (i = 0; i < tokens.n; i++) v->values[tokens.ids[i]] = -HUGE_VALF;
     return lull_itself(L);
 }
 
-/* logits:allow(id | {ids}): ban all others */
+/* logits:allow(id | {ids} | set): ban all others */
 static int logits_allow(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
-    int32_t one, k;
-    size_t i, n;
-    float *kept;
-    const int32_t *ids = lull_check_ids(L, 2, v->n, &one, &n);
-    kept = lua_newuserdata(L, n * sizeof *kept + 1);
+    const uint32_t *set = lull_need_token_set(L, 2, 2, NULL, v->n);
     v = lull_open_logits(L);
-    for (i = 0; i < n; i++) kept[i] = v->values[ids[i]];
-    for (k = 0; k < v->n; k++) v->values[k] = -HUGE_VALF;
-    for (i = 0; i < n; i++) v->values[ids[i]] = kept[i];
+    lull_logits_allow(v->values, (size_t)v->n, set);
     return lull_itself(L);
 }
 
@@ -423,37 +420,12 @@ static int logits_log_softmax(lua_State *L)
     return lull_itself(L);
 }
 
-/* logits:penalize(seq, {last =, repetition =, frequency =, presence =}): for each distinct
- * token among the last ones, in this order: repetition r divides a positive logit and
- * multiplies a negative one (Keskar et al. 2019, arXiv:1909.05858); count * frequency +
- * presence is taken off. */
-static int logits_penalize(lua_State *L)
+float *lull_logits_bannable(lua_State *L, int arg, int32_t *n)
 {
-    static const char *const names[] = {"last", "repetition", "frequency", "presence", NULL};
-    lull_lua_logits *v = lull_open_logits(L);
-    lull_lua_sequence *s;
-    const int32_t *tokens;
-    int32_t *counts;
-    size_t n, length;
-    double last, repetition, frequency, presence;
-    lull_open_sequence(L, 2);
-    lua_settop(L, 3);
-    lull_options_check(L, 3, names);
-    last = lull_option_integer(L, 3, "last", 0, 9007199254740992.0, 2147483647.0);
-    repetition = lull_option_number(L, 3, "repetition", 1e-6, 1e6, 1);
-    frequency = lull_option_number(L, 3, "frequency", -1e6, 1e6, 0);
-    presence = lull_option_number(L, 3, "presence", -1e6, 1e6, 0);
-    lull_getenv(L, 1);
-    counts = lull_push_buffer(L, SLOT_COUNTS, (size_t)v->n * sizeof *counts);
-
-    v = lull_open_logits(L);
-    s = lull_open_sequence(L, 2);
-    if (s->context->vocab != v->n) luaL_argerror(L, 2, "its model has another vocabulary");
-    length = lull_sequence_length(s->handle);
-    n = last < (double)length ? (size_t)last : length;
-    tokens = lull_sequence_tokens(s->handle) + (length - n);
-    lull_logits_penalize(v->values, tokens, n, repetition, frequency, presence, counts);
-    return lull_itself(L);
+    lull_lua_logits *v = open_argument(L, arg);
+    lull_need_logits(L, v);
+    *n = v->n;
+    return v->values;
 }
 
 const lull_kind lull_logits_kind = {"lull.logits", 0x4c4c4f47u, sizeof(lull_lua_logits)};
@@ -468,7 +440,6 @@ void lull_register_logits(lua_State *L)
         {"allow", logits_allow},
         {"scale", logits_scale},
         {"temperature", logits_temperature},
-        {"penalize", logits_penalize},
         {"softmax", logits_softmax},
         {"log_softmax", logits_log_softmax},
         {"reset", logits_reset},
@@ -482,4 +453,5 @@ void lull_register_logits(lua_State *L)
     lull_kind_register(L, &lull_logits_kind, methods, metamethods);
     lull_setfuncs(L, lull_logits_filters);
     lull_setfuncs(L, lull_logits_readers);
+    lull_setfuncs(L, lull_history_verbs);
 }

@@ -11,11 +11,13 @@
  *  core.inspect(path, the same)          facts of a file, as model:info()
  *  core.quantize(input, output, {format =, to =, group =, byte_order =, input_byte_order =,
  *                tokenizer =, overwrite =})
+ *  core.grammar(model, program, options) which tokens may follow: see grammar.c
  *  core.rng{seed =, stream =}            rng:uniform(position, purpose, attempt), :seed, :stream
  *  core.random(seed, stream, position, purpose, attempt)           see rng.c for what these may be
  *  core.hash(text)                       "0x" and 16 digits; a stream, and a seed
  *  core.is_green(key, id, gamma)         does logits:green(key, gamma, delta) raise this token?
  *  core.llama2c_state(seed)              for logits:llama2c; :value, :clone, :reset(seed)
+ *  core.token_set(n | model, tokens)     see token_set.c; tokens = id | ids | set, here and below
  *  core.cpus()                           {{name =, available =}, ...}, the best last
  *  core.utf8_complete(text)              bytes of whole characters at its start
  *  core.read_bandwidth(bytes, {threads = 1, seconds = 0.2})        bytes per second
@@ -24,6 +26,7 @@
  *  model:context{sequences =, length =, threads =, batch =, kv = "f32" | "bf16", cpu =,
  *                max_memory_bytes =, profile =}
  *  model:encode(text, {start = true})    ids; start puts BOS and the dummy space first
+ *  model:token_text(id)  :find_token(text)  :chat_template()
  *  model:decode(ids)  :piece(id)  :info()  :vocab_size()  :bos()  :eos()  :close()
  *      A closed model's contexts go on.  Models are shared by all Lua states of the process.
  *
@@ -41,6 +44,8 @@
  *  sequence:logits(i, layer)             a copy: after token i, of the whole network or its first
  *                                        layers, where the feed asked for "all" or that layer
  *  sequence:hidden(i)                    hidden state of token i, where the feed asked for it
+ *  sequence:similarity(i, j0, j1)        the largest cosine of hidden state i with those of j0..j1
+ *                                        (default: all before i), and the index that has it
  *  sequence:fork()  :rewind(n)
  *  sequence:score(text | id | ids)       log-probabilities of a continuation, which is not kept
  *  sequence:scores()                     those of {score = true}, false for other tokens
@@ -48,19 +53,26 @@
  *  #sequence  :length()  :pending()  :context()  :model()  :close()
  *
  *  Verbs of logits that return the logits, to be chained:
- *      set(id, v)  add(ids, v)  ban(ids)  allow(ids)  scale(f)  temperature(t)  smooth(factor, curve)
+ *      set(id, v)  add(tokens, v)  ban(tokens)  allow(tokens)
+ *      scale(f)  temperature(t)  smooth(factor, curve)
  *      dynamic_temperature(min, max, exponent), which also returns the temperature
- *      penalize(sequence, {last =, repetition =, frequency =, presence =})
  *      top_k(k)  top_p(p)  min_p(p)  top_a(a)  top_n_sigma(n)  typical(p)  tail_free(z)  epsilon(p)
  *      eta(e)  xtc(threshold, keep)  toward(p)  green(key, gamma, delta)
  *      add_scaled(logits, a)  copy(logits)  log_softmax()  softmax()  reset()
+ *      and, by the tokens of a sequence (logits_history.c):
+ *      penalize(sequence, {last =, decay =, from =, repetition =, frequency =, presence =})
+ *      dry(sequence, {multiplier =, base =, allowed_length =, breakers =, last =, from =})
+ *      no_repeat(sequence, n, {last =, from =})
  *  and that return something else:
  *      get(id)  size()  argmax()  max()  logsumexp()  entropy()  moments()  prob(id)
  *      divergence(logits)  candidates(k)  clone()  close()
  *      sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =})
  *      llama2c(state, temperature, top_p)
  *      logprob(id)           in the step's own distribution, whatever was changed since
- *      current_logprob(id)   in the values as they are now */
+ *      current_logprob(id)   in the values as they are now
+ *
+ *  Sets of tokens: add(tokens)  remove(tokens)  union(set)  intersect(set)  subtract(set)
+ *      complement()  clone()  has(id)  count() or #set  size()  ids()  close() */
 #include "objects.h"
 
 LULL_API int luaopen_lull_core(lua_State *L);
@@ -161,11 +173,13 @@ static const luaL_Reg functions[] = {
     {"inspect", lull_lua_inspect},
     {"quantize", lull_lua_quantize},
     {"cpus", cpus},
+    {"grammar", lull_lua_grammar_new},
     {"rng", lull_lua_rng_new},
     {"random", lull_lua_random},
     {"hash", lull_lua_hash},
     {"is_green", lull_lua_is_green},
     {"llama2c_state", lull_lua_llama2c_new},
+    {"token_set", lull_lua_token_set_new},
     {"utf8_complete", utf8_complete},
     {"clock", clock_seconds},
     {"read_bandwidth", read_bandwidth},
@@ -188,10 +202,16 @@ int luaopen_lull_core(lua_State *L)
     lua_setfield(L, -2, "sequence");
     lull_register_logits(L);
     lua_setfield(L, -2, "logits");
+    lull_register_grammar(L);
+    lua_setfield(L, -2, "grammar");
+    lull_register_matcher(L);
+    lua_setfield(L, -2, "matcher");
     lull_register_rng(L);
     lua_setfield(L, -2, "rng");
     lull_register_llama2c(L);
     lua_setfield(L, -2, "llama2c_state");
+    lull_register_token_set(L);
+    lua_setfield(L, -2, "token_set");
     lua_setfield(L, -2, "methods");
 
     lua_newtable(L);

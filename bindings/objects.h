@@ -13,6 +13,7 @@ typedef struct lull_lua_model {
     uint32_t magic;
     lull_shared *shared; /* NULL when closed */
     int32_t vocab;
+    lull_trie *trie; /* of its vocabulary, once a grammar wanted it */
 } lull_lua_model;
 
 typedef struct lull_lua_context {
@@ -49,6 +50,23 @@ typedef struct lull_lua_logits {
     uint64_t serial; /* of the sequence when values were copied */
 } lull_lua_logits;
 
+typedef struct lull_lua_token_set {
+    uint32_t magic;
+    int32_t n;       /* vocabulary */
+    uint32_t *words; /* in the userdata at SLOT_WORDS; NULL when closed */
+} lull_lua_token_set;
+
+/* Neither needs the model that the vocabulary came from. */
+typedef struct lull_lua_grammar {
+    uint32_t magic;
+    lull_grammar *handle; /* NULL when closed */
+} lull_lua_grammar;
+
+typedef struct lull_lua_matcher {
+    uint32_t magic;
+    lull_matcher *handle; /* NULL when closed */
+} lull_lua_matcher;
+
 typedef struct lull_lua_rng {
     uint32_t magic;
     uint64_t seed, stream;
@@ -62,6 +80,9 @@ typedef struct lull_lua_llama2c {
 /* The table of a context: the model handle it was made from. */
 enum { SLOT_MODEL = 1 };
 
+/* The table of a set of tokens. */
+enum { SLOT_WORDS = 1 };
+
 /* The table of a sequence, shared by its logits views; a copy of logits has one of its own. */
 enum {
     SLOT_CONTEXT = 1,
@@ -70,12 +91,13 @@ enum {
     SLOT_VALUES,   /* its working values */
     SLOT_FEW,      /* one lull_few */
     SLOT_SCRATCH,  /* (n) lull_candidate, for who needs room */
-    SLOT_COUNTS,   /* (n) int32_t, all zero between calls */
-    SLOT_LAST = SLOT_COUNTS
+    SLOT_WORK,     /* (n) double, all zero between calls */
+    SLOT_LENGTHS,  /* (length of the context) int32_t; of sequences only */
+    SLOT_LAST = SLOT_LENGTHS
 };
 
 extern const lull_kind lull_model_kind, lull_context_kind, lull_sequence_kind, lull_logits_kind,
-    lull_rng_kind, lull_llama2c_kind;
+    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind, lull_grammar_kind, lull_matcher_kind;
 
 /* Create each type and push its method table. */
 void lull_register_model(lua_State *L);
@@ -84,6 +106,9 @@ void lull_register_sequence(lua_State *L);
 void lull_register_logits(lua_State *L);
 void lull_register_rng(lua_State *L);
 void lull_register_llama2c(lua_State *L);
+void lull_register_token_set(lua_State *L);
+void lull_register_grammar(lua_State *L);
+void lull_register_matcher(lua_State *L);
 
 /* ---- model.c */
 int lull_lua_load(lua_State *L);
@@ -92,6 +117,10 @@ int lull_lua_quantize(lua_State *L);
 
 /* The model of an argument that must be an open model. */
 lull_lua_model *lull_open_model(lua_State *L, int arg);
+
+/* The trie of an open model's vocabulary, made when first asked for and owned by the model's handle;
+ * NULL and the error where it cannot be.  *fresh gets the bytes it took. */
+lull_trie *lull_model_trie(lua_State *L, int arg, uint64_t *fresh, lull_error *error);
 
 /* Encode the string at arg with lull_encode's flags into a new userdata, which is pushed. model
  * is asked for after the allocation, by which time its owner may have been closed: see
@@ -126,6 +155,33 @@ int lull_itself(lua_State *L);
 /* Push the buffer in a slot of the table on top of the stack; made, and cleared, when first asked
  * for. */
 void *lull_push_buffer(lua_State *L, int slot, size_t bytes);
+
+/* The values (*n) of an argument that must be logits in use: some may be banned, nothing else. */
+float *lull_logits_bannable(lua_State *L, int arg, int32_t *n);
+
+/* ---- logits_history.c */
+extern const luaL_Reg lull_history_verbs[];
+
+/* ---- token_set.c */
+int lull_lua_token_set_new(lua_State *L);
+
+/* Tokens given as an id, a list of ids or a set: either ids (n) or a set's words. */
+typedef struct lull_lua_tokens {
+    const int32_t *ids; /* NULL for a set */
+    size_t n;
+    const uint32_t *set; /* NULL for ids; what holds it is on the Lua stack */
+    int32_t one;
+} lull_lua_tokens;
+
+/* Raises for anything else, for ids outside the vocabulary and for sets of another one.  May push. */
+void lull_check_tokens(lua_State *L, int arg, int32_t vocab, lull_lua_tokens *tokens);
+
+/* The same as a set, made where they are none; of a value at index (see lull_need_integer). */
+const uint32_t *lull_need_token_set(lua_State *L, int arg, int index, const char *name,
+                                    int32_t vocab);
+
+/* ---- grammar.c */
+int lull_lua_grammar_new(lua_State *L);
 
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);

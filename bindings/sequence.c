@@ -165,6 +165,28 @@ static int sequence_feed(lua_State *L)
     return 1;
 }
 
+/* sequence:guess(id | {ids}) -> how many of them fit */
+static int sequence_guess(lua_State *L)
+{
+    const int32_t *ids;
+    int32_t one;
+    size_t n;
+    lull_error error;
+    lua_settop(L, 2);
+    ids = lull_check_ids(L, 2, lull_open_sequence(L, 1)->context->vocab, &one, &n);
+    if (lull_sequence_guess(handle_of(L), ids, &n, &error) != LULL_OK)
+        return lull_push_failure(L, &error);
+    lull_push_count(L, n);
+    return 1;
+}
+
+/* sequence:guesses() -> how many guesses still hold */
+static int sequence_guesses(lua_State *L)
+{
+    lull_push_count(L, lull_sequence_guesses(handle_of(L)));
+    return 1;
+}
+
 /* sequence:rewind(n) -> sequence */
 static int sequence_rewind(lua_State *L)
 {
@@ -260,6 +282,21 @@ static int sequence_token(lua_State *L)
     return 1;
 }
 
+/* sequence:common(other [, i [, j]]) -> how many tokens are the same, from token i of this one and
+ * token j of the other on (both by default the first) */
+static int sequence_common(lua_State *L)
+{
+    lull_sequence *a = handle_of(L), *b = lull_open_sequence(L, 2)->handle;
+    size_t i = 0, j = 0, n = 0;
+    if (!lua_isnoneornil(L, 3)) i = (size_t)lull_check_integer(L, 3, 1, most_index) - 1;
+    if (!lua_isnoneornil(L, 4)) j = (size_t)lull_check_integer(L, 4, 1, most_index) - 1;
+    while (i + n < lull_sequence_length(a) && j + n < lull_sequence_length(b) &&
+           lull_sequence_tokens(a)[i + n] == lull_sequence_tokens(b)[j + n])
+        n++;
+    lull_push_count(L, n);
+    return 1;
+}
+
 /* sequence:scores() -> list, false where a token has none */
 static int sequence_scores(lua_State *L)
 {
@@ -297,6 +334,30 @@ static int sequence_hidden(lua_State *L)
         lua_rawseti(L, 3, k + 1);
     }
     return 1;
+}
+
+/* sequence:similarity([i [, j0 [, j1]]]) -> cosine, index: which of the hidden states of tokens j0..j1,
+ * by default all before token i, is most like that of token i, by default the last */
+static int sequence_similarity(lua_State *L)
+{
+    const size_t i = lull_token_argument(L, 2);
+    size_t first = 0, last, at;
+    double cosine;
+    lull_error error;
+    if (!lua_isnoneornil(L, 3)) first = lull_token_argument(L, 3);
+    if (!lua_isnoneornil(L, 4))
+        last = lull_token_argument(L, 4);
+    else if (i > 0)
+        last = i - 1;
+    else
+        return luaL_argerror(L, 4, "there is no token before the first");
+    if (last < first) luaL_argerror(L, 4, "the range is empty");
+    if (lull_sequence_similarity(handle_of(L), i, first, last - first + 1, &cosine, &at, &error) !=
+        LULL_OK)
+        return lull_push_failure(L, &error);
+    lua_pushnumber(L, cosine);
+    lull_push_count(L, (uint64_t)at + 1);
+    return 2;
 }
 
 /* sequence:text([i [, j]]) -> the text of these tokens */
@@ -382,10 +443,12 @@ void lull_register_sequence(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"feed", sequence_feed},       {"logits", lull_lua_sequence_logits},
+        {"guess", sequence_guess},     {"guesses", sequence_guesses},
         {"fork", sequence_fork},       {"rewind", sequence_rewind},
         {"score", sequence_score},     {"scores", sequence_scores},
-        {"hidden", sequence_hidden},   {"tokens", sequence_tokens},
-        {"token", sequence_token},     {"text", sequence_text},
+        {"hidden", sequence_hidden},   {"similarity", sequence_similarity},
+        {"tokens", sequence_tokens},   {"token", sequence_token},
+        {"text", sequence_text},       {"common", sequence_common},
         {"length", sequence_length},   {"pending", sequence_pending},
         {"context", sequence_context}, {"model", sequence_model},
         {"close", sequence_close},     {NULL, NULL},

@@ -289,19 +289,27 @@ void lull_context_cancel(lull_context *c)
 
 /* ---- the step */
 
+/* Where the logits after the token at a position belong, or NULL. */
+static float *logits_place(const lull_sequence *s, size_t position)
+{
+    if (position + 1 < s->n_tokens) return lull_kept_logits(s, position);
+    if (position + 1 == s->n_tokens) return s->logits;
+    return s->guess_logits + (position - s->first_guess) * s->context->vocab_stride;
+}
+
 /* Put up to n queued tokens of s into the pass. */
 static int32_t add_rows(lull_context *c, int32_t n_rows, lull_sequence *s, size_t n)
 {
-    size_t i, queued = s->n_tokens - s->n_ahead;
+    size_t i, queued = lull_sequence_queued(s);
     if (n > queued) n = queued;
     for (i = 0; i < n; i++) {
         lull_row *row = &c->rows[n_rows++];
         size_t position = s->n_ahead + i;
-        int last = position + 1 == s->n_tokens;
+        int last = position + 1 >= s->n_tokens; /* or a guess */
         row->sequence = s;
         row->token = s->tokens[position];
         row->position = (int32_t)position;
-        row->to = last ? s->logits : lull_kept_logits(s, position);
+        row->to = logits_place(s, position);
         row->next = last ? -1 : s->tokens[position + 1];
         row->score = NULL;
         if (!last && (s->wants[position + 1] & WANT_SCORE) != 0)
@@ -323,7 +331,7 @@ static int32_t gather(lull_context *c, lull_sequence *only, size_t limit)
     if (limit > (size_t)c->info.batch) limit = (size_t)c->info.batch;
     for (single = 1; single >= 0; single--)
         for (s = c->first; s != NULL && (size_t)n < limit; s = s->next)
-            if ((only == NULL || s == only) && (s->n_tokens - s->n_ahead == 1) == single)
+            if ((only == NULL || s == only) && (lull_sequence_queued(s) == 1) == single)
                 n = add_rows(c, n, s, limit - (size_t)n);
     return n;
 }
@@ -335,7 +343,7 @@ static void take_results(lull_context *c, int32_t n)
     for (i = 0; i < n; i++) {
         lull_sequence *s = c->rows[i].sequence;
         s->n_ahead = (size_t)c->rows[i].position + 1;
-        if (s->n_ahead == s->n_tokens) s->has_logits = 1;
+        if (s->n_ahead >= s->n_tokens) s->has_logits = 1;
     }
 }
 
@@ -367,8 +375,8 @@ void lull_context_settle(lull_context *c)
     for (s = c->first; s != NULL; s = next) {
         next = s->next;
         if (s->n_ahead != s->n_done) {
+            s->serial += s->n_done < s->n_tokens; /* guesses leave the logits as they are */
             s->n_done = s->n_ahead;
-            s->serial++;
         }
         if (s->closing) lull_sequence_close(s);
     }
@@ -378,7 +386,7 @@ size_t lull_context_queued(const lull_context *c)
 {
     const lull_sequence *s;
     size_t n = 0;
-    for (s = c->first; s != NULL; s = s->next) n += s->n_tokens - s->n_done;
+    for (s = c->first; s != NULL; s = s->next) n += lull_sequence_queued(s);
     return n;
 }
 

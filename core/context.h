@@ -32,12 +32,16 @@ struct lull_sequence {
     float *scores;          /* (length); NaN where none was asked for */
     unsigned char *wants;   /* (length): WANT_* of each token */
     size_t n_tokens;        /* held */
-    size_t n_done;          /* evaluated; the rest is queued */
+    size_t n_guesses;       /* tokens behind those that are evaluated in advance: see sequence.c */
+    size_t n_done;          /* evaluated, of both; the rest is queued */
     size_t n_ahead;         /* n_done as the running step has it; equal when none runs */
     int closing;            /* closed while a step runs: freed when that has ended */
     unsigned char **blocks; /* (ceil(length / 16)); KV of positions 16i.., NULL past the end */
-    float *logits;          /* (vocab_size padded to 16) after token n_done - 1 */
+    float *logits;          /* (vocab_size padded to 16) after token n_tokens - 1 */
     int has_logits;
+    float *guess_logits; /* (guess_room, vocab_stride) after each guess; NULL before the first */
+    size_t guess_room;
+    size_t first_guess; /* the token that row 0 of guess_logits belongs to */
     lull_kept kept;
     uint64_t serial;
     lull_sequence *next; /* in the context's list, in order of opening */
@@ -110,11 +114,16 @@ lull_status lull_kept_reserve(lull_sequence *sequence, size_t first, size_t n,
                               const lull_feed_options *options, unsigned *wants, lull_error *error);
 void lull_kept_free(lull_sequence *sequence);
 lull_status lull_kept_copy(lull_sequence *to, const lull_sequence *from, lull_error *error);
+/* Room for the logits of n guesses behind the tokens held. */
+lull_status lull_kept_reserve_guesses(lull_sequence *sequence, size_t n, lull_error *error);
 /* Forget what belongs to tokens n and later. */
 void lull_kept_rewind(lull_sequence *sequence, size_t n);
 /* Where the logits of an earlier token belong, or NULL; and of the layer-th layer listed. */
 float *lull_kept_logits(const lull_sequence *sequence, size_t token);
 float *lull_kept_layer(const lull_sequence *sequence, size_t token, int32_t layer);
+
+/* Tokens, guesses included, that steps have yet to evaluate. (sequence.c) */
+size_t lull_sequence_queued(const lull_sequence *sequence);
 
 /* Free the context when nobody refers to it any more.  (context.c) */
 void lull_context_drop(lull_context *context);

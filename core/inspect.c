@@ -149,7 +149,7 @@ static void describe(lull_loading *job)
         2 * (uint64_t)c->n_layers * (uint64_t)c->n_kv_heads * head_stride * sizeof(float);
     info->kv_bytes_bf16 = info->kv_bytes_f32 / 2;
     info->model_bytes = lull_loading_arena(job) + sizeof(lull_model);
-    info->bos = info->eos = -1;
+    info->bos = info->eos = info->unknown = -1;
 }
 
 lull_status lull_loading_plan(lull_loading *job, lull_error *error)
@@ -213,6 +213,7 @@ lull_status lull_loading_tokenizer(lull_loading *job, lull_reader *r, lull_error
         job->info.n_byte_tokens = t->n_byte_tokens;
         job->info.bos = t->bos;
         job->info.eos = t->eos;
+        job->info.unknown = t->unknown;
         job->info.model_bytes += t->bytes;
         return LULL_OK;
     }

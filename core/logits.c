@@ -212,22 +212,3 @@ void lull_logits_temperature(float *values, size_t n, double t)
     lull_fpenv_leave(&env);
     if (factor != 1.0f) lull_logits_scale(values, n, factor);
 }
-
-void lull_logits_penalize(float *values, const int32_t *tokens, size_t n_tokens, double repetition,
-                          double frequency, double presence, int32_t *counts)
-{
-    lull_fpenv env;
-    size_t i;
-    lull_fpenv_enter(&env);
-    for (i = 0; i < n_tokens; i++) counts[tokens[i]]++;
-    for (i = 0; i < n_tokens; i++) {
-        float *place = values + tokens[i];
-        const int32_t count = counts[tokens[i]];
-        double value = *place;
-        if (count == 0) continue;
-        counts[tokens[i]] = 0;
-        value = value > 0 ? value / repetition : value * repetition;
-        *place = (float)(value - (count * frequency + presence));
-    }
-    lull_fpenv_leave(&env);
-}

@@ -152,15 +152,15 @@ typedef struct lull_model_info {
     int32_t group;              /* weights per scale in memory; 0 for float32 */
     uint64_t n_parameters;      /* weights, a shared classifier counted once */
     uint64_t file_bytes;
-    uint64_t weight_bytes;   /* packed weights and norms in memory: what a step reads, about */
-    uint64_t model_bytes;    /* all of the model in memory, tokenizer included where known */
-    uint64_t needs_bytes[4]; /* weight_bytes by lull_precision (index 0 = as precision) */
-    uint64_t kv_bytes_f32;   /* KV memory per position of one sequence */
-    uint64_t kv_bytes_bf16;  /* the same in 16 bits */
-    int32_t n_tokenizer;     /* tokens in the tokenizer; 0 without one */
-    int32_t max_token_bytes; /* the longest token */
-    int32_t n_byte_tokens;   /* distinct <0xHH> tokens; 256 = any bytes survive encode, decode */
-    int32_t bos, eos;        /* token ids; -1 where there is none */
+    uint64_t weight_bytes;     /* packed weights and norms in memory: what a step reads, about */
+    uint64_t model_bytes;      /* all of the model in memory, tokenizer included where known */
+    uint64_t needs_bytes[4];   /* weight_bytes by lull_precision (index 0 = as precision) */
+    uint64_t kv_bytes_f32;     /* KV memory per position of one sequence */
+    uint64_t kv_bytes_bf16;    /* the same in 16 bits */
+    int32_t n_tokenizer;       /* tokens in the tokenizer; 0 without one */
+    int32_t max_token_bytes;   /* the longest token */
+    int32_t n_byte_tokens;     /* distinct <0xHH> tokens; 256 = any bytes survive encode, decode */
+    int32_t bos, eos, unknown; /* token ids; -1 where there is none */
 } lull_model_info;
 
 /** Load a checkpoint and its tokenizer.
@@ -257,6 +257,17 @@ LULL_API lull_status lull_encode(const lull_model *model, const char *text, size
  *  NULL when id is outside the vocabulary or there is no tokenizer. */
 LULL_API const char *lull_piece(const lull_model *model, int32_t id, size_t *bytes);
 
+/** How the vocabulary spells a token, control tokens ("<s>", "<|im_end|>") included; else as
+ *  lull_piece, but a byte token is "<0x0A>". */
+LULL_API const char *lull_token_text(const lull_model *model, int32_t id, size_t *bytes);
+
+/** The lowest id that is spelled so, of any kind; -1 when there is none.  O(vocab_size). */
+LULL_API int32_t lull_token_find(const lull_model *model, const char *text, size_t bytes);
+
+/** The Jinja template for chats that came with the model (GGUF's tokenizer.chat_template); as
+ *  lull_piece.  NULL when there is none. */
+LULL_API const char *lull_chat_template(const lull_model *model, size_t *bytes);
+
 /** Token ids to text.  The one space that follows BOS is dropped (it is the dummy prefix), so
  *  decode(encode(x)) == x for any bytes where the vocabulary has all byte tokens.
  *
@@ -335,7 +346,7 @@ LULL_API void lull_context_times_get(const lull_context *context, lull_context_t
 
 /** Evaluate queued tokens of all sequences, at most max_tokens of them (0 = all).
  *
- *  remaining out, tokens still queued afterwards; may be NULL.
+ *  remaining out, tokens (and guesses) still queued afterwards; may be NULL.
  *  Cost      one pass over the weights per options.batch tokens; allocates nothing.
  *  Errors    ECANCELED (tokens already evaluated stay so; step again to go on), ESTATE. */
 LULL_API lull_status lull_context_step(lull_context *context, size_t max_tokens, size_t *remaining,
@@ -397,6 +408,22 @@ typedef struct lull_feed_options {
 LULL_API lull_status lull_sequence_feed(lull_sequence *sequence, const int32_t *tokens, size_t n,
                                         const lull_feed_options *options, lull_error *error);
 
+/** Guess what will be fed after the tokens held: coming steps evaluate the guesses along with what is
+ *  queued, which costs little more than one token alone.  A feed (without options) that brings the
+ *  guessed token has its logits at once; the first feed that differs, a rewind and the next guess drop
+ *  what is left.  Guesses are no part of the text: not of length, pending and tokens, and no fork has
+ *  them.  So every loop that feeds token by token may be sped up without changing what it tells.
+ *  (Speculative decoding, Leviathan et al. 2023, arXiv:2211.17192, by exact agreement.)
+ *
+ *  n       in: how many; out: how many are kept, fewer where the context's length ends
+ *  Errors  EINVAL (an id outside the vocabulary), ESTATE (empty, closed), ENOMEM (then no guess is
+ *          left). */
+LULL_API lull_status lull_sequence_guess(lull_sequence *sequence, const int32_t *tokens, size_t *n,
+                                         lull_error *error);
+
+/** Guesses that still hold. */
+LULL_API size_t lull_sequence_guesses(const lull_sequence *sequence);
+
 /** Tokens held, queued ones included; tokens queued; the tokens themselves (valid until the next
  *  call that changes the sequence); the context it lives in. */
 LULL_API size_t lull_sequence_length(const lull_sequence *sequence);
@@ -425,6 +452,15 @@ LULL_API lull_status lull_sequence_logits_at(const lull_sequence *sequence, size
  *  inherited by forks.  Errors  EINVAL (i), ESTATE (not fed with hidden, not evaluated). */
 LULL_API lull_status lull_sequence_hidden(const lull_sequence *sequence, size_t i,
                                           const float **hidden, lull_error *error);
+
+/** Of tokens first .. first + n - 1, the one whose hidden state is most like that of token i: the
+ *  largest cosine of the angle between the two into *similarity, and *at, the lowest index that has
+ *  it (contrastive search: Su et al. 2022, arXiv:2202.06417).  Sums in double, in a fixed order: the
+ *  same on every machine.  0 where a state is zero; NaN, at the first, where one is not a number.
+ *  Errors  EINVAL (n is 0, a token outside), ESTATE, as lull_sequence_hidden. */
+LULL_API lull_status lull_sequence_similarity(const lull_sequence *sequence, size_t i, size_t first,
+                                              size_t n, double *similarity, size_t *at,
+                                              lull_error *error);
 
 /** A number that changes whenever this sequence's logits or history change other than by feeding:
  *  what was copied from lull_sequence_logits is current while it stays the same. */
@@ -480,14 +516,6 @@ LULL_API void lull_logits_scale(float *values, size_t n, float factor);
 
 /** Scale by 1 / t, rounded to float; t = 0, the limit, bans all but the largest.  t >= 0. */
 LULL_API void lull_logits_temperature(float *values, size_t n, double t);
-
-/** For each distinct one of tokens (n_tokens), which are ids below n, in double and rounded once: a
- *  positive value is divided by repetition and a negative one multiplied (Keskar et al. 2019,
- *  arXiv:1909.05858), then how often it occurs * frequency + presence is taken off.
- *  counts  work, (n), all zero before and after.  O(n_tokens). */
-LULL_API void lull_logits_penalize(float *values, const int32_t *tokens, size_t n_tokens,
-                                   double repetition, double frequency, double presence,
-                                   int32_t *counts);
 
 /** v' = max - factor * (v - max)^2 * ((3 - curve) / 2 - (curve - 1) / 2 * (v - max)), in float:
  *  quadratic sampling (kalomaze; smoothing_factor and smoothing_curve of text-generation-webui).
@@ -604,6 +632,196 @@ LULL_API lull_status lull_probabilities_sample(const float *values, size_t n, do
 LULL_API lull_status lull_llama2c_sample(float *logits, size_t n, float temperature, float top_p,
                                          uint64_t *state, lull_candidate *scratch, int32_t *id,
                                          lull_error *error);
+
+/* ---- what the text so far does to the next token's logits
+ *
+ * tokens (n_tokens) is the part of the history that counts, oldest first, ids below n; usually the
+ * end of lull_sequence_tokens.  O(n_tokens), never O(n).  Values that are not finite (banned, NaN)
+ * stay as they are; penalties are computed in double, rounded once, and keep finite values finite.
+ *
+ *  work     (n), all zero before and after
+ *  lengths  (n_tokens), overwritten */
+
+typedef struct lull_penalty {
+    double repetition; /* > 0; 1 = none */
+    double frequency;  /* 0 = none */
+    double presence;   /* 0 = none */
+    size_t last;       /* how many of the newest tokens count in full; SIZE_MAX = all */
+    size_t decay;      /* and how many before them count less and less */
+} lull_penalty;
+
+/** Penalize each distinct token among the newest last + decay: a positive value is divided by
+ *  repetition and a negative one multiplied (Keskar et al. 2019, arXiv:1909.05858), then
+ *  count * frequency + presence is taken off.
+ *
+ *  With decay the penalties fade, as in exllamav2 (token_repetition_range, token_repetition_decay):
+ *  the token at distance d from the newest (0) has the weight w = 1 for d <= last, then
+ *  1 - (d - last) / decay.  Each occurrence adds its w to the count; repetition becomes
+ *  1 + (repetition - 1) * w and presence w * presence with the w of the newest occurrence. */
+LULL_API void lull_logits_penalize(float *values, const int32_t *tokens, size_t n_tokens,
+                                   const lull_penalty *penalty, double *work);
+
+typedef struct lull_dry {
+    double multiplier;        /* >= 0; 0 = none */
+    double base;              /* >= 1 */
+    size_t allowed_length;    /* >= 1: shorter repetitions are free */
+    const uint32_t *breakers; /* tokens that no repetition reaches over: a set (below), or NULL */
+} lull_dry;
+
+/** "Don't repeat yourself" (text-generation-webui, pull request 5677; as llama.cpp, 9702, with
+ *  breakers of one token): where the text's last `length` tokens, as many as possible and none of
+ *  them a breaker, have occurred before and were followed by a token, that token would repeat them
+ *  further; if length >= allowed_length it loses multiplier * base^(length - allowed_length).
+ *  Breakers themselves lose nothing.  The power is at most about FLT_MAX. */
+LULL_API void lull_logits_dry(float *values, const int32_t *tokens, size_t n_tokens,
+                              const lull_dry *dry, double *work, int32_t *lengths);
+
+/** Ban every token that would complete a run of n tokens that is in the history already (fairseq's
+ *  and transformers' no_repeat_ngram_size).  n >= 1; 1 bans all that has occurred. */
+LULL_API void lull_logits_no_repeat(float *values, const int32_t *tokens, size_t n_tokens, size_t n,
+                                    int32_t *lengths);
+
+/* ------------------------------------------------------------------------------- sets of tokens */
+/* A set of ids of a vocabulary of n: LULL_TOKEN_SET_WORDS(n) words of the caller's, in which id is
+ * bit id % 32 of word id / 32 and bits past the last id are 0; all zero is the empty set.  ids are
+ * below n, sets that meet are of the same n. */
+
+#define LULL_TOKEN_SET_WORDS(n) (((size_t)(n) + 31) / 32)
+
+LULL_API int lull_token_set_has(const uint32_t *set, int32_t id);
+LULL_API void lull_token_set_add(uint32_t *set, const int32_t *ids, size_t n_ids);
+LULL_API void lull_token_set_remove(uint32_t *set, const int32_t *ids, size_t n_ids);
+
+/** In place: what is in either, in both, in set but not in other, in the vocabulary but not in set. */
+LULL_API void lull_token_set_union(uint32_t *set, const uint32_t *other, size_t n);
+LULL_API void lull_token_set_intersect(uint32_t *set, const uint32_t *other, size_t n);
+LULL_API void lull_token_set_subtract(uint32_t *set, const uint32_t *other, size_t n);
+LULL_API void lull_token_set_complement(uint32_t *set, size_t n);
+
+/** How many ids are in it; the ids, ascending, into ids (that many), and how many they are. */
+LULL_API size_t lull_token_set_count(const uint32_t *set, size_t n);
+LULL_API size_t lull_token_set_ids(const uint32_t *set, size_t n, int32_t *ids);
+
+/** Ban what is in the set, or all that is not; add value to what is in it.  Unlike those that
+ *  compare values, the first two ban a NaN too.  O(n), 32 values at a time. */
+LULL_API void lull_logits_ban(float *values, size_t n, const uint32_t *set);
+LULL_API void lull_logits_allow(float *values, size_t n, const uint32_t *set);
+LULL_API void lull_logits_add(float *values, size_t n, const uint32_t *set, float value);
+
+/* --------------------------------------------------------------------------- constrained texts */
+/* A grammar says which bytes a text may consist of, whatever tokens they come in; a matcher follows
+ * one text and says which tokens may be next.  The cheap way to use it: draw a token, ask
+ * lull_matcher_allows, and only when the answer is no mask the logits and draw again.
+ *
+ *     lull_trie     a model's vocabulary, made for this; immutable, shared by any threads
+ *     lull_grammar  a program, and all that was found out about it so far; with its matchers used
+ *                   by one thread at a time
+ *     lull_matcher  where a text stands; a few words of memory */
+
+typedef struct lull_trie lull_trie;
+typedef struct lull_grammar lull_grammar;
+typedef struct lull_matcher lull_matcher;
+
+/** Make the trie of a model's vocabulary; the model may be released then.  About 50 bytes a token.
+ *  Tokens that give no text, or none that is meant (BOS, EOS, unknown, other control tokens), are
+ *  not in it.  Errors  ESTATE (no tokenizer), ENOMEM, ELIMIT.  Begins with one reference. */
+LULL_API lull_status lull_trie_open(lull_trie **out, const lull_model *model, lull_error *error);
+LULL_API lull_trie *lull_trie_retain(lull_trie *trie);
+LULL_API void lull_trie_release(lull_trie *trie);
+LULL_API uint64_t lull_trie_bytes(const lull_trie *trie); /* of memory */
+
+/** A context-free grammar over bytes.  Rule 0 is what the whole text must match; a rule matches what
+ *  one of its alternatives does, an alternative what its elements do one after the other (without
+ *  elements: nothing).  Only read during the call it is given to. */
+typedef struct lull_program {
+    int32_t n_rules, n_alternatives, n_elements, n_sets;
+    /* (n_rules + 1): rule r has the alternatives rules[r] .. rules[r + 1] - 1 */
+    const int32_t *rules;
+    /* (n_alternatives + 1): alternative a has the elements alternatives[a] .. alternatives[a+1] - 1 */
+    const int32_t *alternatives;
+    /* (n_elements): i >= 0 is one byte of set i; -1 - r is what rule r matches */
+    const int32_t *elements;
+    const uint8_t *sets; /* (n_sets, 32): bit b % 8 of byte b / 8 says whether b is in the set */
+    const char *const *names; /* (n_rules), for messages; NULL, or NULL for rules without one */
+} lull_program;
+
+typedef struct lull_grammar_options {
+    uint64_t max_memory_bytes; /* for what is found out; 0 = 32 MiB, at most 4 GiB.  When full, all
+                                * but the places of open matchers is thrown away and found again */
+    int32_t max_depth; /* rules within rules that are not last in theirs; default 1000, 1..60000 */
+    lull_allocator allocator;
+} lull_grammar_options;
+
+LULL_API void lull_grammar_options_init(lull_grammar_options *options);
+
+/** Check and compile a program.
+ *
+ *  trie     retained; NULL for a grammar that is only asked about bytes
+ *  Errors   EINVAL: an index out of range, an empty set, a rule that matches no finite text, one that
+ *           can begin with itself (unless it is the last element of an alternative of its own, which
+ *           is how repeats are written), over 2^20 rules, 2^22 elements or 2^16 sets; ENOMEM.
+ *  Begins with one reference; matchers hold their own.  Not for several threads at once. */
+LULL_API lull_status lull_grammar_open(lull_grammar **out, lull_trie *trie,
+                                       const lull_program *program,
+                                       const lull_grammar_options *options, lull_error *error);
+LULL_API lull_grammar *lull_grammar_retain(lull_grammar *grammar);
+LULL_API void lull_grammar_release(lull_grammar *grammar);
+
+typedef struct lull_grammar_info {
+    int32_t rules;
+    int32_t states, masks; /* found so far: places in texts, and of those with a mask */
+    uint64_t flushes;      /* times that they were thrown away */
+    uint64_t memory_bytes; /* all but the trie */
+} lull_grammar_info;
+
+LULL_API void lull_grammar_info_get(const lull_grammar *grammar, lull_grammar_info *info);
+
+/** A matcher before the first byte of a text.
+ *
+ *  at_start  1: the tokens come right after BOS, where decoding drops the space that the first one
+ *            begins with: it is not part of the text for the grammar either
+ *  Errors    ENOMEM, ELIMIT. */
+LULL_API lull_status lull_matcher_open(lull_matcher **out, lull_grammar *grammar, int at_start,
+                                       lull_error *error);
+LULL_API lull_status lull_matcher_clone(lull_matcher **out, const lull_matcher *matcher,
+                                        lull_error *error);
+LULL_API void lull_matcher_close(lull_matcher *matcher);
+
+/** Back to before the first byte.  Errors  ENOMEM, ELIMIT; then nothing has changed. */
+LULL_API lull_status lull_matcher_reset(lull_matcher *matcher, lull_error *error);
+
+/** May token come next?  Its bytes may cross any borders inside the grammar.  EOS may when the text
+ *  may end here, and nothing after it; BOS, unknown and other control tokens never.
+ *  Errors  EINVAL (no such token), ESTATE (no vocabulary); ELIMIT, when the text is nested deeper than
+ *  max_depth, could go on in more than 65536 ways, or needs more than max_memory_bytes at once;
+ *  ENOMEM.  These two are errors of all functions below, and leave the matcher as it was. */
+LULL_API lull_status lull_matcher_allows(lull_matcher *matcher, int32_t token, int *allowed,
+                                         lull_error *error);
+
+/** Take token as the next one.  Errors  as allows; EINVAL where it is not allowed. */
+LULL_API lull_status lull_matcher_accept(lull_matcher *matcher, int32_t token, lull_error *error);
+
+/** Take bytes, in no particular tokens: all of them, or none when one is not allowed (EINVAL; its
+ *  place, counted from the start of the text, is error->offset). */
+LULL_API lull_status lull_matcher_accept_text(lull_matcher *matcher, const char *text, size_t bytes,
+                                              lull_error *error);
+
+/** Ban (-INFINITY) in values (n, the size of the vocabulary) all tokens that may not come next.
+ *  The answer is kept for the next text that comes to the same place.  O(n); the first time at
+ *  most O(bytes of all tokens).  Where a vocabulary lacks a byte token, all may be banned. */
+LULL_API lull_status lull_matcher_mask(lull_matcher *matcher, float *values, size_t n,
+                                       lull_error *error);
+
+/** May the text end here?  Also 1 after EOS. */
+LULL_API int lull_matcher_complete(const lull_matcher *matcher);
+
+/** What must come next.
+ *
+ *  text      out, room for capacity bytes: those that every text goes on with, as many as there are
+ *  bytes     out, how many
+ *  token     out, the one token that is allowed, or -1 where there are more or none */
+LULL_API lull_status lull_matcher_forced(lull_matcher *matcher, char *text, size_t capacity,
+                                         size_t *bytes, int32_t *token, lull_error *error);
 
 /* ------------------------------------------------------------------------------ random numbers */
 

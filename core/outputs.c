@@ -2,6 +2,9 @@
  * hidden states, logits after early layers.  Memory is got while feeding, so that a step allocates
  * nothing. */
 #include "context.h"
+#include "fpenv.h"
+
+#include <math.h> /* sqrt */
 
 static const lull_allocator *allocator_of(const lull_sequence *s)
 {
@@ -85,8 +88,22 @@ no_memory:
     return LULL_ENOMEM;
 }
 
+lull_status lull_kept_reserve_guesses(lull_sequence *s, size_t n, lull_error *error)
+{
+    if (n > s->guess_room) {
+        float *rows = get_floats(s, n, s->context->vocab_stride, "logits of guesses", error);
+        if (rows == NULL) return LULL_ENOMEM;
+        lull_memory_put(allocator_of(s), s->guess_logits);
+        s->guess_logits = rows;
+        s->guess_room = n;
+    }
+    s->first_guess = s->n_tokens;
+    return LULL_OK;
+}
+
 void lull_kept_free(lull_sequence *s)
 {
+    lull_memory_put(allocator_of(s), s->guess_logits);
     lull_memory_put(allocator_of(s), s->kept.logits);
     lull_memory_put(allocator_of(s), s->kept.hidden);
     lull_memory_put(allocator_of(s), s->kept.layers);
@@ -183,4 +200,56 @@ lull_status lull_sequence_hidden(const lull_sequence *s, size_t i, const float *
                          (unsigned long)i);
     *hidden = s->kept.hidden + i * (size_t)s->context->model->config.dim;
     return LULL_OK;
+}
+
+/* a . b (n).  Products of float32 are exact in double; sums as every reduction here: 16 lanes, lane j
+ * takes k = j mod 16 ascending, lanes fold as i + 8, i + 4, i + 2, i + 1. */
+static double dot(const float *a, const float *b, size_t n)
+{
+    double lane[16] = {0};
+    size_t k, j;
+    for (k = 0; k < n; k += 16) {
+        const size_t length = n - k < 16 ? n - k : 16;
+        for (j = 0; j < length; j++) lane[j] += (double)a[k + j] * (double)b[k + j];
+    }
+    for (k = 8; k > 0; k /= 2) {
+        for (j = 0; j < k; j++) lane[j] += lane[j + k];
+    }
+    return lane[0];
+}
+
+static double cosine(const float *a, const float *b, size_t n)
+{
+    const double squares = dot(a, a, n) * dot(b, b, n);
+    return squares == 0 ? 0 : dot(a, b, n) / sqrt(squares);
+}
+
+lull_status lull_sequence_similarity(const lull_sequence *s, size_t i, size_t first, size_t n,
+                                     double *similarity, size_t *at, lull_error *error)
+{
+    const size_t dim = (size_t)s->context->model->config.dim;
+    const float *own, *other;
+    double best = -2; /* below every cosine */
+    lull_status status;
+    lull_fpenv env;
+    size_t k;
+    *similarity = 0;
+    *at = 0;
+    if ((status = lull_sequence_hidden(s, i, &own, error)) != LULL_OK) return status;
+    if (n == 0) return lull_fail(error, LULL_EINVAL, 0, 0, "no tokens to compare with");
+    lull_fpenv_enter(&env);
+    for (k = 0; k < n && best == best; k++) {
+        double c;
+        if ((status = lull_sequence_hidden(s, first + k, &other, error)) != LULL_OK) break;
+        c = cosine(own, other, dim);
+        if (c <= best) continue;
+        best = c;
+        *at = first + k;
+    }
+    lull_fpenv_leave(&env);
+    if (status == LULL_OK)
+        *similarity = best;
+    else
+        *at = 0;
+    return status;
 }

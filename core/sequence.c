@@ -1,7 +1,11 @@
 /* sequence.c - one text inside a context: its tokens, the KV blocks they live in, its logits.
  *
  * KV blocks are shared by reference count.  The rule that keeps sharing safe: a block that holds a
- * position not yet evaluated belongs to one sequence alone (reserve sees to it). */
+ * position not yet evaluated belongs to one sequence alone (reserve sees to it).
+ *
+ * Guesses are tokens kept behind the sequence's own and evaluated along with them, in the same pass
+ * over the weights.  They are no part of the text: a feed that brings the same token makes it one, and
+ * its logits are there already; any other drops them. */
 #include "context.h"
 
 static const uint32_t NAN_BITS = 0x7fc00000u;
@@ -35,12 +39,13 @@ static void copy_block(const lull_context *c, unsigned char *to, const unsigned 
         memcpy(to + plane * c->plane_bytes, from + plane * c->plane_bytes, c->layer_bytes);
 }
 
-/* Make blocks for the queued positions n_done .. n_tokens-1, each this sequence's alone. */
+/* Make blocks for the queued positions, from n_done on, each this sequence's alone. */
 static void reserve(lull_sequence *s)
 {
     lull_context *c = s->context;
-    size_t b, end = (s->n_tokens + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
-    if (s->n_done == s->n_tokens) return;
+    size_t n = s->n_tokens + s->n_guesses;
+    size_t b, end = (n + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    if (s->n_done == n) return;
     for (b = s->n_done / LULL_KV_POSITIONS; b < end; b++) {
         unsigned char *shared = s->blocks[b];
         if (shared == NULL) {
@@ -160,23 +165,69 @@ static lull_status check_feed(const lull_sequence *s, const int32_t *tokens, siz
     return LULL_OK;
 }
 
-lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n,
-                               const lull_feed_options *options, lull_error *error)
+/* Write tokens behind the sequence's own. */
+static void append(lull_sequence *s, const int32_t *tokens, size_t n, unsigned wants)
 {
     size_t i, first = s->n_tokens;
-    unsigned wants = 0;
-    lull_status status;
-    lull_error_clear(error);
-    if ((status = check_feed(s, tokens, n, error)) != LULL_OK) return status;
-    if (n == 0) return LULL_OK;
-    if (options != NULL &&
-        (status = lull_kept_reserve(s, first, n, options, &wants, error)) != LULL_OK)
-        return status;
     for (i = 0; i < n; i++) {
         s->tokens[first + i] = tokens[i];
         s->scores[first + i] = lull_bits_float(NAN_BITS);
         s->wants[first + i] = (unsigned char)wants;
     }
+}
+
+static void drop_guesses(lull_sequence *s)
+{
+    if (s->n_guesses == 0) return;
+    s->n_guesses = 0;
+    if (s->n_done > s->n_tokens) s->n_done = s->n_tokens;
+    s->n_ahead = s->n_done;
+    drop_blocks_from(s, s->n_tokens);
+}
+
+/* Make those guesses that tokens (n) confirm part of the text; returns how many. */
+static size_t confirm_guesses(lull_sequence *s, const int32_t *tokens, size_t n)
+{
+    const lull_context *c = s->context;
+    size_t k = 0, row;
+    while (k < n && k < s->n_guesses && s->tokens[s->n_tokens + k] == tokens[k]) k++;
+    if (k == 0) return 0;
+    s->n_tokens += k;
+    s->n_guesses -= k;
+    s->serial++;
+    s->has_logits = s->n_done >= s->n_tokens;
+    row = s->n_tokens - 1 - s->first_guess;
+    if (s->has_logits)
+        memcpy(s->logits, s->guess_logits + row * c->vocab_stride,
+               (size_t)c->model->config.vocab_size * sizeof(float));
+    return k;
+}
+
+static int asks_for_nothing(const lull_feed_options *o)
+{
+    return o == NULL || (!o->score && !o->all_logits && !o->hidden && o->n_layers == 0);
+}
+
+lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n,
+                               const lull_feed_options *options, lull_error *error)
+{
+    size_t first, known;
+    unsigned wants = 0;
+    lull_status status;
+    lull_error_clear(error);
+    if ((status = check_feed(s, tokens, n, error)) != LULL_OK) return status;
+    if (asks_for_nothing(options)) {
+        known = confirm_guesses(s, tokens, n);
+        tokens += known;
+        n -= known;
+    } else if (n > 0) {
+        status = lull_kept_reserve(s, s->n_tokens, n, options, &wants, error);
+        if (status != LULL_OK) return status;
+    }
+    if (n == 0) return LULL_OK;
+    drop_guesses(s);
+    first = s->n_tokens;
+    append(s, tokens, n, wants);
     /* The step scores a token when it evaluates the one before it; the logits before the first of
      * these may be here already. */
     if ((wants & WANT_SCORE) != 0 && s->has_logits)
@@ -188,6 +239,27 @@ lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n
     return LULL_OK;
 }
 
+lull_status lull_sequence_guess(lull_sequence *s, const int32_t *tokens, size_t *n,
+                                lull_error *error)
+{
+    size_t wanted = *n, most = (size_t)s->context->info.length - s->n_tokens;
+    lull_status status;
+    lull_error_clear(error);
+    *n = 0;
+    if (wanted > most) wanted = most;
+    if ((status = check_feed(s, tokens, wanted, error)) != LULL_OK) return status;
+    if (s->n_tokens == 0)
+        return lull_fail(error, LULL_ESTATE, 0, 0, "guess: the sequence is empty; feed it first");
+    drop_guesses(s);
+    if (wanted == 0) return LULL_OK;
+    if ((status = lull_kept_reserve_guesses(s, wanted, error)) != LULL_OK) return status;
+    append(s, tokens, wanted, 0);
+    s->n_guesses = wanted;
+    reserve(s);
+    *n = wanted;
+    return LULL_OK;
+}
+
 lull_status lull_sequence_rewind(lull_sequence *s, size_t n, lull_error *error)
 {
     lull_error_clear(error);
@@ -195,6 +267,7 @@ lull_status lull_sequence_rewind(lull_sequence *s, size_t n, lull_error *error)
     if (n > s->n_tokens)
         return lull_fail(error, LULL_EINVAL, 0, 0, "rewind to %lu tokens: the sequence holds %lu",
                          (unsigned long)n, (unsigned long)s->n_tokens);
+    s->n_guesses = 0;
     s->n_tokens = n;
     if (s->n_done >= n) s->n_done = n > 0 ? n - 1 : 0;
     s->n_ahead = s->n_done;
@@ -210,7 +283,8 @@ lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *s, lull_error
 {
     lull_context *c = s->context;
     lull_sequence *child;
-    size_t b, n_shared = (s->n_done + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
+    const size_t n_done = s->n_done < s->n_tokens ? s->n_done : s->n_tokens; /* without guesses */
+    size_t b, n_shared = (n_done + LULL_KV_POSITIONS - 1) / LULL_KV_POSITIONS;
     lull_status status = lull_sequence_open(&child, c, error);
     *out = NULL;
     if (child == NULL) return status;
@@ -223,7 +297,7 @@ lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *s, lull_error
         return status;
     }
     child->n_tokens = s->n_tokens;
-    child->n_done = child->n_ahead = s->n_done;
+    child->n_done = child->n_ahead = n_done;
     child->has_logits = s->has_logits;
     if (s->has_logits)
         memcpy(child->logits, s->logits, (size_t)c->model->config.vocab_size * sizeof(float));
@@ -232,6 +306,7 @@ lull_status lull_sequence_fork(lull_sequence **out, lull_sequence *s, lull_error
         c->block_references[block_index(c, s->blocks[b])]++;
     }
     reserve(child);
+    reserve(s); /* guesses of its may be queued in a block that is now shared */
     *out = child;
     return LULL_OK;
 }
@@ -245,7 +320,17 @@ size_t lull_sequence_length(const lull_sequence *s)
 
 size_t lull_sequence_pending(const lull_sequence *s)
 {
-    return s->n_tokens - s->n_done;
+    return s->n_done < s->n_tokens ? s->n_tokens - s->n_done : 0;
+}
+
+size_t lull_sequence_guesses(const lull_sequence *s)
+{
+    return s->n_guesses;
+}
+
+size_t lull_sequence_queued(const lull_sequence *s)
+{
+    return s->n_tokens + s->n_guesses - s->n_ahead;
 }
 
 const int32_t *lull_sequence_tokens(const lull_sequence *s)

@@ -1,28 +1,20 @@
---- The two loops most scripts need: model:generate and model:stream.
+--- The two loops most scripts need: generate and stream, of a model and of a sequence.
 --
 -- Both are ordinary Lua over the verbs of the module (context, feed, step, logits): a script
 -- that wants another loop writes it with the same verbs.
 -- @module lull.generate
-local core = require "lull.core"
 local options = require "lull.options"
-local sampling = require "lull.sampling"
+local request = require "lull.decode.request"
+local text = require "lull.decode.text"
 
 local generate = {}
 
-local clock = core.clock or os.clock
-
 local CONTEXT_OPTIONS = {"threads", "kv", "cpu", "length", "batch"}
-local CHAIN_OPTIONS = {"temperature", "top_k", "top_p", "min_p"}
 
---- The options of generate and stream.
+--- The options of model:generate and model:stream: those of a text (lull.decode.request) and of
+-- where it is told.
 local RULES = {
-  max_tokens = {type = "integer", min = 0, default = 256},
-  seed = sampling.SEED,
-  stream = sampling.STREAM,
-  sampler = {
-    test = function(value) return type(value) == "function" or type(value) == "table" end,
-    text = "a function, a strategy or a list of strategies",
-  },
+  heal = {type = "boolean"},
   context = {
     test = function(value)
       return type(value) == "userdata" and tostring(value):find("^lull%.context") ~= nil
@@ -35,34 +27,16 @@ local RULES = {
   kv = {one_of = {"f32", "bf16"}},
   cpu = {type = "string"},
 }
-for name, rule in pairs(sampling.RULES) do
+for name, rule in pairs(request.RULES) do
   RULES[name] = rule
 end
 generate.RULES = RULES
 
--- Four bytes of chance, as a number short enough to type again.
-local function fresh_seed()
-  local file = io.open("/dev/urandom", "rb")
-  local bytes = file and file:read(4)
-  if file then
-    file:close()
-  end
-  if not bytes or #bytes < 4 then
-    local moment = string.format("%.9f %s", clock(), tostring({}))
-    return (os.time() * 1009 + tonumber(core.hash(moment):sub(-8), 16)) % 2 ^ 32
-  end
-  local a, b, c, d = bytes:byte(1, 4)
-  return ((a * 256 + b) * 256 + c) * 256 + d
-end
+-- Whom begin blames for a mistake: begin <- generate.stream <- the user.
+-- (Hence no tail calls on the way: Lua versions count them differently.)
+local USER = 3
 
-local function reject_with(given, key, others, where, level)
-  for _, other in ipairs(others) do
-    if given[key] ~= nil and given[other] ~= nil then
-      error("bad option '" .. other .. "' to '" .. where .. "' ('" .. key
-        .. "' is given, which has its own)", level + 1)
-    end
-  end
-end
+-------------------------------------------------------------------------------- prompts
 
 -- A list of ids, checked and copied.
 local function prompt_ids(model, prompt, where, level)
@@ -100,20 +74,37 @@ local function encode_prompt(model, prompt, where, level)
   return ids, message, code
 end
 
--- A context that holds just the text, unless the caller says how much.
-local function open_context(model, ids, given)
-  local needed = #ids + given.max_tokens - 1 -- the last token is told and never evaluated
-  return model:context {
-    sequences = 1, length = given.length or math.min(model:info().seq_len, needed),
-    threads = given.threads, kv = given.kv, cpu = given.cpu, batch = given.batch,
-  }
+local MOST_HEALED = 16
+
+-- Token healing (guidance-ai): take the prompt's last word back, as far as its tokens go, and
+-- begin with any tokens that start with its text, so that a prompt may end within a word: what
+-- was cut as "t" "i" goes on as " time". Returns that text, or nil where there is nothing to heal.
+local function heal(model, ids)
+  local taken = ""
+  for _ = 1, math.min(MOST_HEALED, #ids - 1) do
+    taken = model:piece(table.remove(ids)) .. taken
+    if taken:find("^%s") then
+      break
+    end
+  end
+  if ids[#ids] == model:bos() then
+    taken = taken:gsub("^ ", "", 1)
+  end
+  return taken ~= "" and taken or nil
 end
 
+-------------------------------------------------------------------------------- one text
+
 -- The context and the sequence of one text, with the prompt queued; or nil, message, code.
-local function open(model, ids, given)
-  local context, seq, fed, message, code = given.context
+local function open_sequence(model, ids, given)
+  local context = given.context
+  local seq, fed, message, code
   if not context then
-    context, message, code = open_context(model, ids, given)
+    local needed = #ids + given.max_tokens - 1 -- the last token is told and never evaluated
+    context, message, code = model:context {
+      sequences = 1, length = given.length or math.min(model:info().seq_len, needed),
+      threads = given.threads, kv = given.kv, cpu = given.cpu, batch = given.batch,
+    }
     if not context then
       return nil, message, code
     end
@@ -122,7 +113,7 @@ local function open(model, ids, given)
   if seq then
     fed, message, code = seq:feed(ids)
     if fed then
-      return context, seq
+      return seq
     end
     seq:close()
   end
@@ -132,138 +123,37 @@ local function open(model, ids, given)
   return nil, message, code
 end
 
--- One text on its way. `given` are checked options; `facts` is what the caller sees.
-local Text = {}
-Text.__index = Text
-
--- nil, message, code where there is no room for it.
-local function open_text(model, ids, given, facts)
-  local context, seq, code = open(model, ids, given)
-  if not context then
-    return nil, seq, code
-  end
-  local info = context:info()
-  facts.kernel, facts.threads, facts.kv = info.kernel, info.threads, info.kv
-  local strategy = given.strategy
-  if strategy.reset then
-    strategy:reset()
-  end
-  return setmetatable({
-    context = context, seq = seq, given = given, facts = facts, strategy = strategy,
-    draw = sampling.draws(seq, {seed = given.seed, stream = given.stream}),
-    length = info.length,
-    batch = info.batch, -- one pass at a time, so that an interrupt is soon noticed
-    vocab_size = model:vocab_size(), bos = model:bos(),
-    eos = not strategy.ignore_eos and model:eos() or nil,
-    chosen = nil, -- the id that is told and not yet part of the sequence
-  }, Text)
-end
-
-function Text:finish(reason)
-  self.facts.finish_reason = reason
-  self.seq:close()
-  if not self.given.context then
-    self.context:close()
-  end
-  return nil
-end
-
-function Text:fail(message, code)
-  self.facts.error, self.facts.code = message, code
-  self:finish("error")
-  return nil, message, code
-end
-
--- Have the logits of the next token computed. true, or what next_id returns at an end.
-function Text:evaluate()
-  local facts, seq = self.facts, self.seq
-  local ok, message, code
-  if self.chosen then
-    if facts.tokens >= self.given.max_tokens then
-      return self:finish("length")
-    elseif #seq >= self.length then
-      return self:finish("context")
-    end
-    ok, message, code = seq:feed(self.chosen)
-    if not ok then
-      return self:fail(message, code)
-    end
-    self.chosen = nil
-  end
-  local start = clock()
-  while seq:pending() > 0 do
-    ok, message, code = self.context:step {max_tokens = self.batch}
-    if not ok then
-      return self:fail(message, code)
+-- A text on a sequence whose prompt is queued, or nil, message, code.
+local function open_text(seq, given, facts)
+  local message, code
+  if given.constraint then
+    local at_start = seq:token(-1) == seq:model():bos()
+    given.matcher, message, code = given.constraint:matcher(seq:model(), {at_start = at_start})
+    if not given.matcher then
+      return nil, message, code
     end
   end
-  if facts.tokens == 0 then
-    facts.prompt_seconds = facts.prompt_seconds + math.max(0, clock() - start)
-  end
-  return true
-end
-
--- The next id that is told; nil at the end; nil, message, code on failure. Plain Lua with all
--- state in the object: a strategy may yield through it, and after one has raised, the next call
--- goes on where it was.
-function Text:next_id()
-  local ok, message, code = self:evaluate()
-  if not ok then
-    return nil, message, code
-  end
-  local logits, id
-  logits, message, code = self.seq:logits()
-  if not logits then
-    return self:fail(message, code)
-  end
-  id, message, code = self.strategy:apply(logits:reset(), self.seq, self.draw)
-  if id == nil then
-    if message ~= nil then
-      return self:fail(message, code)
+  if given.draft then
+    given.drafter, message, code = given.draft:open(seq, given.strategy)
+    if not given.drafter then
+      return nil, message, code
     end
-    error("the sampler chose no token: " .. sampling.describe(self.strategy) .. " returned nil",
-      0)
-  elseif type(id) ~= "number" or id % 1 ~= 0 or id < 0 or id >= self.vocab_size then
-    error("the sampler chose " .. options.show(id) .. ", which is no token id in 0.."
-      .. self.vocab_size - 1, 0)
-  elseif id == self.bos or id == self.eos then
-    return self:finish("stop")
   end
-  if self.strategy.accept then
-    self.strategy:accept(id, self.seq)
-  end
-  self.chosen = id
-  self.facts.tokens = self.facts.tokens + 1
-  return id
+  return text.open(seq, given, facts)
 end
 
--- Whom prepare blames for a mistake: prepare <- stream <- generate.stream <- the user.
--- (Hence no tail calls on the way: Lua versions count them differently.)
-local USER = 4
-
--- Options, prompt and facts of one text, checked.
-local function prepare(model, prompt, given, where)
-  local level = USER
-  local checked = options.check(where, given, RULES, level)
-  reject_with(checked, "sampler", CHAIN_OPTIONS, where, level)
-  reject_with(checked, "context", CONTEXT_OPTIONS, where, level)
-  if checked.sampler then
-    checked.strategy = sampling.strategy(checked.sampler, level + 1)
-  else
-    checked.strategy = sampling.from {
-      temperature = checked.temperature, top_k = checked.top_k, top_p = checked.top_p,
-      min_p = checked.min_p,
-    }
-  end
-  checked.seed = checked.seed or fresh_seed()
+-- The text and its facts; text is nil where nothing is to be told. Or nil, message, code.
+local function begin(model, prompt, given, where)
+  local checked = request.check(given, RULES, where, USER)
+  request.reject_with(checked, "context", CONTEXT_OPTIONS, where, USER)
+  request.reject_with(checked, "heal", {"constraint"}, where, USER)
   if checked.context and checked.context:model() ~= model then
-    error("bad option 'context' to '" .. where .. "' (it belongs to another model)", level)
-  end
-  if checked.length and checked.length > model:info().seq_len then
+    error("bad option 'context' to '" .. where .. "' (it belongs to another model)", USER)
+  elseif checked.length and checked.length > model:info().seq_len then
     error("bad option 'length' to '" .. where .. "' (this model holds at most "
-      .. model:info().seq_len .. " tokens, got " .. options.show(checked.length) .. ")", level)
+      .. model:info().seq_len .. " tokens, got " .. options.show(checked.length) .. ")", USER)
   end
-  local ids, message, code = encode_prompt(model, prompt, where, level)
+  local ids, message, code = encode_prompt(model, prompt, where, USER)
   local told = ids
   if ids then
     told, message, code = model:piece(ids[1]) -- no tokenizer, no text
@@ -271,58 +161,35 @@ local function prepare(model, prompt, given, where)
   if not told then
     return nil, message, code
   end
-  local facts = {
-    tokens = 0, prompt_tokens = #ids, seed = checked.seed, seconds = 0, prompt_seconds = 0,
-    sampler = sampling.describe(checked.strategy),
-  }
-  return checked, ids, facts
-end
-
--- The iterator and the facts, or nil, message, code.
-local function stream(model, prompt, given, where)
-  local checked, ids, facts = prepare(model, prompt, given, where)
-  if not checked then
-    return nil, ids, facts -- message and code
-  end
-  local text, message, code
+  local facts = request.facts(checked, #ids)
   if checked.max_tokens == 0 then
     facts.finish_reason = "length"
-  else
-    text, message, code = open_text(model, ids, checked, facts)
-    if not text then
-      return nil, message, code
+    return false, facts
+  end
+  checked.heal = checked.heal and heal(model, ids) or nil
+  if checked.heal then
+    checked.constraint = require("lull.constrain").prefix(checked.heal)
+  end
+  local seq, opened
+  seq, message, code = open_sequence(model, ids, checked)
+  if seq then
+    opened, message, code = open_text(seq, checked, facts)
+    if not opened then
+      seq:close()
     end
   end
-  local held = ""                           -- bytes of a character that is not yet whole
-  local at_start = ids[#ids] == model:bos() -- the space that follows BOS is no part of the text
-
-  local function next_piece()
-    while not facts.finish_reason do
-      local start = clock()
-      local id, failure, failure_code = text:next_id()
-      facts.seconds = facts.seconds + math.max(0, clock() - start)
-      if id then
-        local piece = model:piece(id)
-        if at_start then
-          piece, at_start = piece:gsub("^ ", "", 1), false
-        end
-        held = held .. piece
-        local whole = core.utf8_complete(held)
-        if whole > 0 then
-          piece, held = held:sub(1, whole), held:sub(whole + 1)
-          return piece
-        end
-      elseif failure then
-        held = ""
-        return nil, failure, failure_code
-      end
-    end
-    local rest = held
-    held = ""
-    return rest ~= "" and rest or nil
+  if not opened then
+    return nil, message, code
   end
+  opened.owns_context = not checked.context
+  return opened, facts
+end
 
-  return next_piece, facts
+local function close(opened)
+  opened.seq:close()
+  if opened.owns_context then
+    opened.context:close()
+  end
 end
 
 --- Tell on from a prompt, piece by piece.
@@ -330,8 +197,9 @@ end
 --     for piece in model:stream("Once upon a time", {seed = 7}) do io.write(piece) end
 --
 -- The pieces never split a UTF-8 character and concatenate to what generate returns; bytes that
--- are no UTF-8 pass unchanged. A strategy that yields needs `local next = model:stream(...)`
--- and a while loop, since Lua 5.1 cannot yield across a generic for.
+-- are no UTF-8 pass unchanged. Text that a stop string or a banned phrase may still take back is
+-- held until it is sure. A strategy that yields needs `local next = model:stream(...)` and a
+-- while loop, since Lua 5.1 cannot yield across a generic for.
 -- @param prompt a string ("" begins a new text) or a list of token ids, taken as they are
 -- @param given see generate
 -- @return the iterator, and a table of facts (see generate) that is filled in as it goes
@@ -339,41 +207,110 @@ end
 --   failure on the way ends the iteration: the iterator returns nil, message, code, and
 --   facts.error has the message
 function generate.stream(model, prompt, given)
-  local next_piece, facts, code = stream(model, prompt, given, "stream")
-  return next_piece, facts, code
+  local opened, facts, code = begin(model, prompt, given, "stream")
+  if opened == nil then
+    return nil, facts, code -- message and code
+  end
+  return function()
+    if not opened then
+      return nil
+    end
+    local piece, message, failure = opened:next_piece()
+    if not piece then
+      close(opened)
+      opened = nil
+    end
+    return piece, message, failure
+  end, facts
 end
 
 --- Tell on from a prompt and return the whole continuation, without the prompt.
 --
--- Ends at BOS or EOS ("stop"), after max_tokens ("length") or when the context is full
--- ("context").
+-- Ends at BOS or EOS, a stop string or a stop id ("stop"), after max_tokens ("length") or when
+-- the context is full ("context"); with the options for it also as "loop", "time" or "ban".
 -- @param prompt a string ("" begins a new text) or a list of token ids, taken as they are
--- @param given a table, all of it optional:
---   max_tokens (256), seed (by chance, reported), stream (0; which text of this seed);
---   temperature (0.8; 0 = greedy), top_k (40), top_p (0.95), min_p (0.05), or else sampler (a
---   function, a strategy or a list of them; see lull.sampling);
+-- @param given a table, all of it optional: what lull.decode.request and lull.sampling.from list
+--   (max_tokens, seed, stop, temperature, ...); and
+--   heal      the prompt may end within a word: its last word is taken back and told anew with
+--             whatever tokens begin with its text
 --   threads, kv, cpu, length, batch of the context that is opened, or else context (one of
---   yours, in which a sequence is opened and closed)
+--   yours, in which a sequence is opened and closed; see lull.decode.run for many at once)
 -- @return text
--- @return facts {tokens, prompt_tokens, finish_reason, seed, seconds, prompt_seconds, sampler,
---   kernel, threads, kv}; seconds is the time spent in here, prompt_seconds the part of it that
---   went into reading the prompt
+-- @return facts {tokens, prompt_tokens, finish_reason, stop: the string or id that ended it, seed,
+--   seconds, prompt_seconds, sampler, kernel, threads, kv; logprobs, rewinds, drafted and
+--   accepted where asked for}; seconds is the time spent in here, prompt_seconds the part of it
+--   that went into reading the prompt
 -- @return nil, message, code on failure
 function generate.generate(model, prompt, given)
-  local next_piece, facts, code = stream(model, prompt, given, "generate")
-  if not next_piece then
+  local opened, facts, code = begin(model, prompt, given, "generate")
+  if opened == nil then
+    return nil, facts, code
+  elseif not opened then
+    return "", facts
+  end
+  local told, message, failure = opened:rest()
+  close(opened)
+  if not told then
+    return nil, message, failure
+  end
+  return told, facts
+end
+
+-------------------------------------------------------------------------------- sequences
+
+local function go_on(seq, given, where)
+  local n_prompt = #seq -- raises first of all where it is closed
+  local checked = request.check(given, request.RULES, where, USER)
+  local facts = request.facts(checked, n_prompt)
+  if n_prompt == 0 then
+    error("'" .. where .. "' goes on from what the sequence holds, and it is empty; feed it "
+      .. "first", USER)
+  elseif checked.max_tokens == 0 then
+    facts.finish_reason = "length"
+    return false, facts
+  end
+  local opened, message, code = open_text(seq, checked, facts)
+  if not opened then
+    return nil, message, code
+  end
+  return opened, facts
+end
+
+--- The same as model:stream, from what a sequence holds. Afterwards it holds all that was told
+-- (and the tokens of a stop string), the last token queued, and may be gone on from.
+-- @param given the options of a text (lull.decode.request, lull.sampling.from)
+function generate.stream_sequence(seq, given)
+  local opened, facts, code = go_on(seq, given, "stream")
+  if opened == nil then
     return nil, facts, code
   end
-  local pieces = {}
-  local piece = next_piece()
-  while piece do -- and not `for`, across which Lua 5.1 could not yield
-    pieces[#pieces + 1] = piece
-    piece = next_piece()
+  return function()
+    if not opened then
+      return nil
+    end
+    local piece, message, failure = opened:next_piece()
+    if not piece then
+      opened:settle()
+      opened = nil
+    end
+    return piece, message, failure
+  end, facts
+end
+
+--- The same as model:generate, from what a sequence holds; see stream_sequence.
+function generate.generate_sequence(seq, given)
+  local opened, facts, code = go_on(seq, given, "generate")
+  if opened == nil then
+    return nil, facts, code
+  elseif not opened then
+    return "", facts
   end
-  if facts.error then
-    return nil, facts.error, facts.code
+  local told, message, failure = opened:rest()
+  opened:settle()
+  if not told then
+    return nil, message, failure
   end
-  return table.concat(pieces), facts
+  return told, facts
 end
 
 return generate

@@ -23,8 +23,15 @@ local lull = {
   core = core,
   --- The version, "0.1.0".
   version = core.version,
+  --- All pieces of a model, and sets of tokens by their pieces; see lull.vocabulary.
+  vocabulary = require "lull.vocabulary",
   --- Strategies for choosing tokens; see lull.sampling.
   sampling = require "lull.sampling",
+  --- Loops: many texts at once, drafts, strategies that drive the loop; see lull.decode.
+  decode = require "lull.decode",
+
+  --- Texts that obey: regular expressions, grammars, JSON schemas; see lull.constrain.
+  constrain = require "lull.constrain",
 
   --- load(path, {tokenizer =, precision =, group =, byte_order =, limits...}) -> model
   load = core.load,
@@ -44,16 +51,20 @@ local lull = {
   rng = core.rng,
   --- hash(text) -> 64 bits in hexadecimal, the same on every machine
   hash = core.hash,
+  --- token_set(model | n, id | ids | set) -> a set of tokens, which logits:ban, allow and add take
+  token_set = core.token_set,
   --- exp, log, pow, sin, cos with equal bits on every machine, which math.* does not promise
   math = core.math,
   --- clock() -> seconds that pass on the wall
   clock = core.clock or os.clock,
 }
 
-local model = core.methods.model
+local model, sequence = core.methods.model, core.methods.sequence
 
 model.generate = generate.generate
 model.stream = generate.stream
+sequence.generate = generate.generate_sequence
+sequence.stream = generate.stream_sequence
 
 -- LULL_CPU chooses the kernels for a whole process, where no option does: the core and the
 -- module read no environment.

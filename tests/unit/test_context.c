@@ -1,105 +1,10 @@
 /* Contexts and sequences: feeding, stepping, forking, rewinding, scoring, errors, memory. */
-#include "context.h"
+#include "context_cases.h"
 #include "failing.h"
-#include "tiny.h"
 
-#include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
-
-static lull_model *load(const char *name, const lull_allocator *allocator)
-{
-    lull_load_options options;
-    lull_model *model;
-    size_t bytes;
-    unsigned char *file = tiny_checkpoint(tiny_find(name), 2, LULL_LITTLE_ENDIAN, &bytes);
-    lull_load_options_init(&options);
-    options.no_tokenizer = 1;
-    if (allocator != NULL) options.allocator = *allocator;
-    assert_int_equal(lull_model_load_memory(&model, file, bytes, NULL, 0, &options, NULL), LULL_OK);
-    free(file);
-    return model;
-}
-
-static lull_context *open_context(lull_model *model, int32_t sequences, int32_t length)
-{
-    lull_context_options options;
-    lull_context *c;
-    lull_context_options_init(&options);
-    options.sequences = sequences;
-    options.length = length;
-    options.batch = 8;
-    assert_int_equal(lull_context_open(&c, model, &options, NULL), LULL_OK);
-    return c;
-}
-
-static lull_sequence *open_sequence(lull_context *c)
-{
-    lull_sequence *s;
-    assert_int_equal(lull_sequence_open(&s, c, NULL), LULL_OK);
-    return s;
-}
-
-/* Token i of text number `text`. */
-static int32_t token(size_t i, int text)
-{
-    return (int32_t)((i * 31 + (size_t)text * 101 + 5) % 200);
-}
-
-static void feed(lull_sequence *s, size_t from, size_t to, int text)
-{
-    for (; from < to; from++) {
-        int32_t id = token(from, text);
-        assert_int_equal(lull_sequence_feed(s, &id, 1, 0, NULL), LULL_OK);
-    }
-}
-
-static void step(lull_context *c)
-{
-    size_t remaining = 1;
-    assert_int_equal(lull_context_step(c, 0, &remaining, NULL), LULL_OK);
-    assert_int_equal(remaining, 0);
-}
-
-static const float *logits_of(lull_sequence *s)
-{
-    const float *logits;
-    assert_int_equal(lull_sequence_logits(s, &logits, NULL), LULL_OK);
-    return logits;
-}
-
-static size_t logits_bytes(const lull_context *c)
-{
-    return (size_t)c->model->config.vocab_size * sizeof(float);
-}
-
-/* The logits that a sequence of its own, fed one token at a time, has after n tokens of a text. */
-static void fresh_logits(lull_model *model, size_t n, int text, float *out)
-{
-    lull_context *c = open_context(model, 1, 0);
-    lull_sequence *s = open_sequence(c);
-    size_t i;
-    for (i = 0; i < n; i++) {
-        feed(s, i, i + 1, text);
-        step(c);
-    }
-    memcpy(out, logits_of(s), logits_bytes(c));
-    lull_sequence_close(s);
-    lull_context_close(c);
-}
-
-static void assert_like_fresh(lull_model *model, lull_sequence *s, int text)
-{
-    float expected[4096];
-    fresh_logits(model, lull_sequence_length(s), text, expected);
-    assert_memory_equal(logits_of(s), expected, logits_bytes(lull_sequence_context(s)));
-}
 
 /* ---- */
 
@@ -356,6 +261,67 @@ static void test_kept_outputs_equal_those_of_single_steps(void **state)
     lull_sequence_close(s);
     lull_sequence_close(one);
     lull_sequence_close(child);
+    lull_context_close(c);
+    lull_model_release(model);
+}
+
+/* The cosine by its definition. */
+static double cosine(const float *a, const float *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / (sqrt(aa) * sqrt(bb));
+}
+
+static void test_similarity_finds_the_nearest_hidden_state(void **state)
+{
+    lull_feed_options keep = {0, 0, 1, NULL, 0};
+    lull_model *model = load("odd", NULL);
+    const size_t dim = (size_t)model->config.dim, n = 12;
+    lull_context *c = open_context(model, 2, 64);
+    lull_sequence *s = open_sequence(c);
+    const float *own, *other;
+    double found, best;
+    size_t i, j, at;
+    lull_error error;
+    (void)state;
+    for (i = 0; i < n; i++) {
+        const int32_t id = token(i % 5, 0);
+        assert_int_equal(lull_sequence_feed(s, &id, 1, &keep, NULL), LULL_OK);
+    }
+    assert_int_equal(lull_sequence_similarity(s, 3, 0, 3, &found, &at, &error), LULL_ESTATE);
+    step(c);
+    for (i = 1; i < n; i++) {
+        size_t expected = 0;
+        best = -2;
+        assert_int_equal(lull_sequence_hidden(s, i, &own, NULL), LULL_OK);
+        for (j = 0; j < i; j++) {
+            assert_int_equal(lull_sequence_hidden(s, j, &other, NULL), LULL_OK);
+            if (cosine(own, other, dim) > best) {
+                best = cosine(own, other, dim);
+                expected = j;
+            }
+        }
+        assert_int_equal(lull_sequence_similarity(s, i, 0, i, &found, &at, NULL), LULL_OK);
+        assert_true(fabs(found - best) < 1e-12);
+        assert_int_equal(at, expected);
+        assert_int_equal(lull_sequence_similarity(s, i, 0, n, &found, &at, NULL), LULL_OK);
+        assert_true(found == 1 && at == i);
+    }
+    assert_int_equal(lull_sequence_similarity(s, 3, 0, 0, &found, &at, &error), LULL_EINVAL);
+    assert_int_equal(lull_sequence_similarity(s, n, 0, 1, &found, &at, &error), LULL_EINVAL);
+    assert_int_equal(lull_sequence_similarity(s, 3, 1, SIZE_MAX, &found, &at, &error), LULL_EINVAL);
+    assert_true(found == 0 && at == 0);
+    feed(s, 0, 1, 0);
+    step(c);
+    assert_int_equal(lull_sequence_similarity(s, n, 0, 1, &found, &at, &error), LULL_ESTATE);
+    assert_int_equal(lull_sequence_similarity(s, 0, 1, n, &found, &at, &error), LULL_ESTATE);
+    lull_sequence_close(s);
     lull_context_close(c);
     lull_model_release(model);
 }
@@ -715,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_step_limits_and_serves_single_tokens_first),
         cmocka_unit_test(test_scores_equal_logprobs_of_logits),
         cmocka_unit_test(test_kept_outputs_equal_those_of_single_steps),
+        cmocka_unit_test(test_similarity_finds_the_nearest_hidden_state),
         cmocka_unit_test(test_a_refused_output_changes_nothing),
         cmocka_unit_test(test_errors_change_nothing),
         cmocka_unit_test(test_options_are_checked),

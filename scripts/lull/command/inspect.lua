@@ -28,7 +28,7 @@ local FIELDS = {
   "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len", "shared_classifier",
   "n_parameters", "file_bytes", "precision", "group", "weight_bytes", "model_bytes",
   "kv_bytes_f32", "kv_bytes_bf16", "n_tokenizer", "max_token_bytes", "n_byte_tokens", "bos",
-  "eos",
+  "eos", "unknown",
 }
 local PRECISIONS = {"f32", "q8", "q4"}
 

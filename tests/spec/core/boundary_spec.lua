@@ -22,6 +22,8 @@ local function number() return {0.5, "number"} end
 local function options() return {{}, "table", "absent"} end
 local function other() return {view():clone(), "lull.logits"} end
 local function ids() return {{1, 2}, "table", low = 0, high = 299} end
+local function tokens() return {{1, 2}, "table", "lull.token_set", low = 0, high = 299} end
+local function set() return {core.token_set(300, {7}), "lull.token_set"} end
 local function maybe(arg)
   arg[#arg + 1] = "absent"
   return arg
@@ -40,12 +42,14 @@ local FUNCTIONS = {
   hash = {text()}, utf8_complete = {text()},
   is_green = {SEED, integer(0, 2 ^ 31 - 1), number()},
   llama2c_state = {{3, "string", low = 1, high = 2 ^ 53}},
+  token_set = {{300, "lull.model", low = 1, high = 2 ^ 31 - 1}, maybe(tokens())},
 }
 local METHODS = {
   model = {
     object = function() return model end,
     context = {options()},
-    encode = {text(), options()}, decode = {ids()}, piece = {integer(0, 299)},
+    encode = {text(), options()}, decode = {ids()}, token_text = {integer(0, 299)}, find_token = {text()}, chat_template = {},
+    piece = {integer(0, 299)},
     info = {}, vocab_size = {}, bos = {}, eos = {}, close = {},
   },
   context = {
@@ -62,13 +66,16 @@ local METHODS = {
     token = {index()},
     logits = {maybe(integer(-4, 4, 4)), maybe(integer(1, 4096))},
     hidden = {maybe(integer(-4, 4, 4))},
+    guess = {ids()}, guesses = {},
+    common = {{seq, "lull.sequence"}, maybe(integer(1, 2147483647)), maybe(integer(1, 2147483647))},
+    similarity = {maybe(integer(-4, 4, 4)), maybe(integer(-4, 4, 1)), maybe(integer(-4, 4, 3))},
     fork = {}, scores = {}, length = {}, pending = {}, context = {}, model = {},
     close = {},
   },
   logits = {
     object = view,
     get = {integer(0, 299)}, set = {integer(0, 299), number()},
-    add = {ids(), number()}, ban = {ids()}, allow = {ids()},
+    add = {tokens(), number()}, ban = {tokens()}, allow = {tokens()},
     scale = {number()}, temperature = {number()}, top_k = {integer(1, 2 ^ 53)},
     top_p = {number()}, min_p = {number()}, top_a = {number()}, top_n_sigma = {number()},
     typical = {number()}, tail_free = {number()}, epsilon = {number()}, eta = {number()},
@@ -76,13 +83,20 @@ local METHODS = {
     dynamic_temperature = {number(), number(), maybe(number())}, toward = {number()},
     green = {SEED, number(), number()},
     add_scaled = {other(), number()}, copy = {other()}, divergence = {other()},
-    penalize = {{seq, "lull.sequence"}, options()},
     softmax = {}, log_softmax = {}, logsumexp = {}, entropy = {}, moments = {},
     argmax = {}, max = {}, reset = {}, clone = {}, size = {}, close = {},
+    penalize = {{seq, "lull.sequence"}, options()}, dry = {{seq, "lull.sequence"}, options()},
+    no_repeat = {{seq, "lull.sequence"}, integer(1, 2 ^ 53), options()},
     candidates = {integer(1, 2 ^ 53)},
     sample = {{0.5, "number", "table"}},
     llama2c = {{core.llama2c_state(1), "lull.llama2c_state"}, number(), number()},
     logprob = {integer(0, 299)}, current_logprob = {integer(0, 299)}, prob = {integer(0, 299)},
+  },
+  token_set = {
+    object = function() return core.token_set(300, {5}) end,
+    add = {tokens()}, remove = {tokens()},
+    union = {set()}, intersect = {set()}, subtract = {set()}, complement = {},
+    has = {integer(0, 299)}, count = {}, size = {}, ids = {}, clone = {}, close = {},
   },
   rng = {
     object = function() return core.rng {seed = 1} end,
@@ -106,6 +120,7 @@ end
 local WRONG = {
   true, 0.5, "12", {{}}, print, coroutine.create(function() end), io.stdout,
   model, context, core.rng {seed = 1}, core.llama2c_state(1), (seq:logits()), seq,
+  core.token_set(300),
   setmetatable({}, {__index = seq}),
 }
 if newproxy then -- luacheck: ignore

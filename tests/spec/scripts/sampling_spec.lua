@@ -88,11 +88,24 @@ describe("a chain", function()
     assert.are.equal(2, chain:apply())
     assert.are.equal("counter", tostring(copy))
   end)
+
+  it("tells every stage that has a rewind of it", function()
+    local kept = {}
+    local chain = sampling.chain {
+      {name = "one", apply = function() end, rewind = function(_, n) kept[1] = n end},
+      sampling.top_k(4),
+      {{name = "two", apply = function() end, rewind = function(_, n) kept[2] = n end},
+        sampling.sample()},
+    }
+    chain:rewind(7)
+    assert.are.same({7, 7}, kept)
+  end)
 end)
 
 describe("a strategy", function()
   it("is refused where it is none", function()
-    for _, value in ipairs {1, "x", true, {apply = 1}, {}, {apply = print, clone = 1}} do
+    for _, value in ipairs {1, "x", true, {apply = 1}, {}, {apply = print, clone = 1},
+      {apply = print, rewind = 1}} do
       assert.has_error(function() sampling.strategy(value) end)
     end
     assert.has_error(function() sampling.strategy(nil) end)

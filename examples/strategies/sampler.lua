@@ -2,7 +2,7 @@
 -- tokens; the loops over the whole vocabulary stay in C.
 local here = arg[0]:match("^(.*)/") or "."
 local lull = require "lull"
-local model = assert(lull.load(here .. "/models/lullaby.bin"))
+local model = assert(lull.load(here .. "/../models/lullaby.bin"))
 
 local function without_w(logits, _, draw)
   logits:top_k(100)

@@ -1,0 +1,192 @@
+--- Many texts at once: tasks that wait for the model together.
+--
+-- A decode loop calls `wait(seq)` where it needs the logits of a sequence. On its own that steps
+-- the sequence's context until they are there. As a task of `run` it pauses, and one step of the
+-- context serves all tasks that wait: the weights are read once for all of them. The loop is the
+-- same in both cases, and so is what it tells.
+--
+--     local results = decode.run {
+--       function() return model:generate("One day", {context = context, seed = 1}) end,
+--       function() return model:generate("Once upon a time", {context = context, seed = 2}) end,
+--     }
+--
+-- Tasks are coroutines. What else they yield (a host's own scheduler, ngx.sleep) is passed on to
+-- whoever resumed the caller of `run`, and what that answers is passed back.
+-- @module lull.decode.scheduler
+local options = require "lull.options"
+
+local scheduler = {}
+
+local unpack = table.unpack or unpack -- luacheck: ignore 143
+local WAIT = {}                                      -- the mark of this module's own yields
+local driven = setmetatable({}, {__mode = "k"})      -- coroutines that run() resumes
+local step_options = setmetatable({}, {__mode = "k"}) -- per context: one pass at a time
+
+local function pack(...)
+  return {n = select("#", ...), ...}
+end
+
+-- One pass over the weights of a context, so that an interrupt is soon noticed.
+local function step(context)
+  local given = step_options[context]
+  if not given then
+    given = {max_tokens = context:info().batch}
+    step_options[context] = given
+  end
+  return context:step(given)
+end
+
+--- Have what a sequence has queued evaluated.
+-- @return true, or nil, message, code when the step failed (ECANCELED, ...)
+function scheduler.wait(seq)
+  if seq:pending() == 0 then
+    return true
+  end
+  local this = coroutine.running()
+  if this and driven[this] then
+    return coroutine.yield(WAIT, seq, seq:context())
+  end
+  local context = seq:context()
+  repeat
+    local ok, message, code = step(context)
+    if not ok then
+      return nil, message, code
+    end
+  until seq:pending() == 0
+  return true
+end
+
+-- Let a task go on until it waits or ends.
+local function resume(task, ...)
+  local got = pack(coroutine.resume(task.thread, ...))
+  while got[1] and got[2] ~= WAIT and coroutine.status(task.thread) ~= "dead" do
+    got = pack(coroutine.resume(task.thread, coroutine.yield(unpack(got, 2, got.n))))
+  end
+  if not got[1] then
+    task.ended, task.result = true, {n = 0, error = got[2], failed = true}
+  elseif got[2] == WAIT then
+    task.seq, task.context = got[3], got[4]
+  else
+    task.ended, task.result = true, pack(unpack(got, 2, got.n))
+  end
+end
+
+local function start(call)
+  local task = {thread = coroutine.create(call)}
+  driven[task.thread] = true
+  resume(task)
+  return task
+end
+
+-- Let a task go on if what it waits for has come, or never will.
+local function wake(task)
+  local outcome = task.outcome
+  local open, pending = pcall(task.seq.pending, task.seq)
+  if not open then
+    resume(task, nil, "the sequence was closed", "ESTATE")
+  elseif pending == 0 then
+    resume(task, true)
+  elseif not outcome[1] then
+    resume(task, unpack(outcome, 1, outcome.n))
+  end
+end
+
+-- Somebody may have closed it.
+local function step_one(context, given)
+  if not pcall(context.info, context) then
+    return nil, "the context was closed", "ESTATE"
+  end
+  return given.step(context)
+end
+
+-- One step of every context that somebody waits for.
+local function step_all(tasks, given)
+  local outcomes = {}
+  for _, task in ipairs(tasks) do
+    outcomes[task.context] = outcomes[task.context] or pack(step_one(task.context, given))
+    task.outcome = outcomes[task.context]
+  end
+  for _, task in ipairs(tasks) do
+    wake(task)
+  end
+end
+
+-- Tasks from a list or from a function that gives one after the other.
+local function source(tasks)
+  if type(tasks) == "function" then
+    return tasks
+  end
+  local i = 0
+  return function()
+    i = i + 1
+    return tasks[i]
+  end
+end
+
+local RULES = {
+  width = {type = "integer", min = 1, text = "an integer of at least 1"},
+  done = {type = "function"},
+  errors = {one_of = {"raise", "return"}, default = "raise"},
+  step = {type = "function", default = step},
+}
+
+--- Run tasks together until all have ended.
+-- @param tasks a list of functions, or a function that returns the next one and nil at the end
+-- @param given optional table:
+--   width   so many at a time at most (default: all); a finished one's place is filled at once
+--   done    function(i, result) called when task i has ended; results are then not collected
+--   errors  "raise" (default): when all have ended, the first error is raised again;
+--           "return": result.failed is true and result.error has what was raised
+--   step    function(context) in place of context:step, for hosts that evaluate in the background
+-- @return a list of results, each {n =, first returned value, second, ...}
+function scheduler.run(tasks, given)
+  options.argument("run", 1, tasks, {
+    test = function(value) return type(value) == "table" or type(value) == "function" end,
+    text = "a list of functions, or a function that returns them",
+  })
+  given = options.check("run", given, RULES)
+  local next_task, alive, results, count, first_failure = source(tasks), {}, {}, 0, nil
+
+  local function take_result(task)
+    if task.result.failed and not first_failure then
+      first_failure = task.result
+    end
+    if given.done then
+      given.done(task.index, task.result)
+    else
+      results[task.index] = task.result
+    end
+  end
+
+  local more = true
+  local function fill()
+    while more and (not given.width or #alive < given.width) do
+      local call = next_task()
+      if call == nil then
+        more = false
+      else
+        count = count + 1
+        local task = start(call)
+        task.index = count
+        if task.ended then take_result(task) else alive[#alive + 1] = task end
+      end
+    end
+  end
+
+  fill()
+  while #alive > 0 do
+    step_all(alive, given)
+    local still = {}
+    for _, task in ipairs(alive) do
+      if task.ended then take_result(task) else still[#still + 1] = task end
+    end
+    alive = still
+    fill()
+  end
+  if first_failure and given.errors == "raise" then
+    error(first_failure.error, 0)
+  end
+  return results
+end
+
+return scheduler

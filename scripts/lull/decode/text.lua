@@ -1,0 +1,436 @@
+--- One text on its way: the decode loop.
+--
+-- Takes a sequence whose prompt is queued and goes on from it, token by token: have the logits
+-- computed, let the strategy choose, look at what that makes of the text. What a text may need
+-- beside a strategy is here, since it concerns the loop: stop strings, banned phrases (with
+-- rewind), a constraint, log-probabilities, guesses by a draft, an end to loops.
+--
+-- It is plain Lua with all state in the object: a strategy may yield through it, and after one
+-- has raised, the next call goes on where it was.
+-- @module lull.decode.text
+local core = require "lull.core"
+local options = require "lull.options"
+local sampling = require "lull.sampling"
+local scheduler = require "lull.decode.scheduler"
+
+local text = {}
+
+local clock = core.clock or os.clock
+local concat = table.concat
+
+-- How many tokens stay untold where a banned pattern may match anything.
+local OPEN_ENDED_HOLD = 24
+
+local Text = {}
+Text.__index = Text
+
+--- Go on from a sequence.
+-- @param seq the sequence, with its prompt queued
+-- @param given {strategy =, seed =, stream =, max_tokens =} and, each optional, {watch =,
+--   stop_ids =, max_rewinds =, matcher =, heal =, logprobs =, drafter =, loops =, max_seconds =}
+-- @param facts the table that is filled in as it goes
+function text.open(seq, given, facts)
+  local context, model = seq:context(), seq:model()
+  local info = context:info()
+  facts.kernel, facts.threads, facts.kv = info.kernel, info.threads, info.kv
+  local strategy = given.strategy
+  if strategy.reset then
+    strategy:reset()
+  end
+  local bos = model:bos()
+  return setmetatable({
+    seq = seq, context = context, model = model, given = given, facts = facts, strategy = strategy,
+    draw = sampling.draws(seq, {seed = given.seed, stream = given.stream}),
+    watch = given.watch, matcher = given.matcher, drafter = given.drafter,
+    length = info.length, vocab_size = model:vocab_size(),
+    bos = bos, eos = not strategy.ignore_eos and model:eos() or nil,
+    n_prompt = #seq,
+    ids = {},       -- what was chosen
+    ends = {},      -- how many bytes the text had after each of them
+    chosen = nil,   -- the last of them, while it is not yet part of the sequence
+    banned = {},    -- banned[i]: ids that token i must not be, since they begin a banned phrase
+    bytes = "",     -- the text; without a watch only what is not told yet
+    told = given.heal and #given.heal or 0, -- so many bytes of it are told
+    keeps_bytes = given.watch ~= nil or given.heal ~= nil,
+    at_start = seq:token(-1) == bos, -- the space that follows BOS is no part of the text
+    deadline = given.max_seconds and clock() + given.max_seconds,
+  }, Text)
+end
+
+function Text:finish(reason)
+  self.facts.finish_reason = reason
+  return nil
+end
+
+function Text:fail(message, code)
+  self.facts.error, self.facts.code = message, code
+  self:finish("error")
+  return nil, message, code
+end
+
+-------------------------------------------------------------------------------- the model
+
+-- Make the chosen token part of the sequence. true, or what next_id returns at an end.
+function Text:feed()
+  local facts, seq = self.facts, self.seq
+  if facts.tokens >= self.given.max_tokens then
+    return self:finish("length")
+  elseif #seq >= self.length then
+    return self:finish("context")
+  elseif self.deadline and clock() >= self.deadline then
+    return self:finish("time")
+  end
+  local ok, message, code = seq:feed(self.chosen)
+  if not ok then
+    return self:fail(message, code)
+  end
+  self.chosen = nil
+  return true
+end
+
+-- Have a drafter say what may come next, so that it is evaluated in the same pass.
+function Text:guess()
+  local seq, facts = self.seq, self.facts
+  if seq:pending() == 0 then
+    facts.accepted = facts.accepted + 1
+    return true
+  end
+  local ids, message, code = self.drafter:propose(seq, self.draw,
+    self.given.max_tokens - facts.tokens)
+  if not ids then
+    return self:fail(message, code)
+  elseif #ids > 0 then
+    facts.drafted = facts.drafted + assert(seq:guess(ids))
+  end
+  return true
+end
+
+-- Have the logits of the next token computed. true, or what next_id returns at an end.
+function Text:evaluate()
+  local facts = self.facts
+  if #self.seq ~= self.n_prompt + #self.ids - (self.chosen and 1 or 0) then
+    error("the sequence was changed while a text is told on it; fork it first", 0)
+  end
+  local ok, message, code
+  if self.chosen then
+    ok, message, code = self:feed()
+    if ok and self.drafter then
+      ok, message, code = self:guess()
+    end
+    if not ok then
+      return nil, message, code
+    end
+  end
+  if facts.tokens > 0 then
+    ok, message, code = scheduler.wait(self.seq)
+  else
+    local start = clock()
+    ok, message, code = scheduler.wait(self.seq)
+    facts.prompt_seconds = facts.prompt_seconds + math.max(0, clock() - start)
+  end
+  if not ok then
+    return self:fail(message, code)
+  end
+  return true
+end
+
+-------------------------------------------------------------------------------- choosing
+
+-- The raw logits without what is banned at this place.
+function Text:fresh(logits)
+  local banned = self.banned[#self.ids + 1]
+  logits:reset()
+  return banned and logits:ban(banned) or logits
+end
+
+function Text:is_end(id)
+  return id == self.bos or id == self.eos
+end
+
+function Text:allows(id)
+  if self:is_end(id) then
+    return self.matcher:complete()
+  end
+  return self.matcher:allows(id)
+end
+
+-- Ban what the constraint does not allow. Both BOS and EOS end a text.
+function Text:mask(logits)
+  local kept = {}
+  if self.matcher:complete() then
+    for _, id in ipairs {self.bos, self.eos} do
+      kept[id] = logits:get(id)
+    end
+  end
+  self.matcher:mask(logits)
+  for id, value in pairs(kept) do
+    logits:set(id, value)
+  end
+end
+
+-- Choose under a constraint, exactly from the masked distribution. Most tokens that a model wants
+-- are allowed, so a chain that ends in a plain draw runs unmasked first, and only where its choice
+-- is not allowed the mask is made and the draw repeated with an independent number: p(x) +
+-- p(rejected) * p(x) / p(allowed) = p(x) / p(allowed).
+function Text:choose_allowed(logits)
+  local strategy, seq, draw = self.strategy, self.seq, self.draw
+  local selector = strategy.redraws and strategy[#strategy]
+  if selector then
+    local id, message, code = strategy:apply(logits, seq, draw)
+    if id == nil or self:allows(id) then
+      return id, message, code
+    end
+    draw:discard(#seq)
+    self:mask(logits)
+    if logits:argmax() then
+      return selector:apply(logits, seq, draw)
+    end
+    self:fresh(logits) -- the chain had left nothing that is allowed
+  end
+  self:mask(logits)
+  if not logits:argmax() then
+    return nil, "the constraint allows no token here", "EINVAL"
+  end
+  return strategy:apply(logits, seq, draw)
+end
+
+function Text:check_choice(id, message, code)
+  if id == nil then
+    if message ~= nil then
+      return self:fail(message, code)
+    end
+    error("the sampler chose no token: " .. sampling.describe(self.strategy) .. " returned nil",
+      0)
+  elseif type(id) ~= "number" or id % 1 ~= 0 or id < 0 or id >= self.vocab_size then
+    error("the sampler chose " .. options.show(id) .. ", which is no token id in 0.."
+      .. self.vocab_size - 1, 0)
+  end
+  return id
+end
+
+-- The n most probable of the raw distribution.
+local function best(model, logits, n)
+  local top = {}
+  local next_candidate = n > 0 and logits:reset():candidates(n)
+  for i = 1, n do
+    local id = next_candidate()
+    if not id then
+      break
+    end
+    top[i] = {id = id, piece = model:piece(id), logprob = logits:logprob(id)}
+  end
+  return top
+end
+
+-- The next id that is chosen; nil at the end; nil, message, code on failure.
+function Text:next_id()
+  local ok, logits, id, message, code
+  ok, message, code = self:evaluate()
+  if not ok then
+    return nil, message, code
+  end
+  logits, message, code = self.seq:logits()
+  if not logits then
+    return self:fail(message, code)
+  end
+  local n_best = self.given.logprobs
+  local top = n_best and best(self.model, logits, n_best)
+  self:fresh(logits)
+  if self.matcher then
+    id, message, code = self:choose_allowed(logits)
+  else
+    id, message, code = self.strategy:apply(logits, self.seq, self.draw)
+  end
+  if id == nil and message ~= nil and self.banned[#self.ids + 1] then
+    return self:finish("ban") -- every way on begins with a banned phrase
+  end
+  id, message, code = self:check_choice(id, message, code)
+  if not id then
+    return nil, message, code
+  elseif self:is_end(id) then
+    return self:finish("stop")
+  elseif self.given.stop_ids and self.given.stop_ids[id] then
+    self.facts.stop = id
+    return self:finish("stop")
+  end
+  if top then
+    self.facts.logprobs[#self.ids + 1] =
+      {id = id, piece = self.model:piece(id), logprob = logits:logprob(id), top = top}
+  end
+  return id
+end
+
+-------------------------------------------------------------------------------- the text
+
+-- Take tokens back: keep n of them and never choose `id` after those again.
+function Text:rewind(n, id)
+  local seq, kept, facts = self.seq, self.n_prompt + n, self.facts
+  self.draw:discard(kept)
+  if #seq > kept then
+    assert(seq:rewind(kept))
+  end
+  self.chosen = nil
+  for i = #self.ids, n + 1, -1 do
+    self.ids[i], self.ends[i], self.banned[i + 1] = nil, nil, nil
+    if facts.logprobs then
+      facts.logprobs[i] = nil
+    end
+  end
+  self.banned[n + 1] = self.banned[n + 1] or {}
+  table.insert(self.banned[n + 1], id)
+  self.bytes = self.bytes:sub(1, self.ends[n] or 0)
+  facts.tokens, facts.rewinds = n, facts.rewinds + 1
+  if self.strategy.rewind then
+    self.strategy:rewind(n)
+  end
+  if self.matcher then
+    self.matcher:reset()
+    for _, kept_id in ipairs(self.ids) do
+      assert(self.matcher:accept(kept_id))
+    end
+  end
+end
+
+-- A banned phrase begins at a byte: go back to the token that brought it.
+function Text:ban_from(first)
+  local i = #self.ids
+  while i > 1 and self.ends[i - 1] >= first do
+    i = i - 1
+  end
+  if self.facts.rewinds >= self.given.max_rewinds then
+    self.bytes = self.bytes:sub(1, first - 1)
+    return self:finish("ban")
+  end
+  self:rewind(i - 1, self.ids[i])
+end
+
+-- Look for what the text must not contain or go beyond.
+function Text:look()
+  local from = self.told + 1
+  local phrase = self.watch:find_phrase(self.bytes, from)
+  local stop, which = self.watch:find_stop(self.bytes, from)
+  if phrase and not (stop and stop < phrase) then
+    self:ban_from(phrase)
+  elseif stop then
+    self.bytes = self.bytes:sub(1, stop - 1)
+    self.facts.stop = which
+    self:finish("stop")
+  end
+end
+
+-- Does the text end in `count` times the same 1..size tokens?
+local function loops(ids, size, count)
+  local n = #ids
+  for period = 1, math.min(size, math.floor(n / count)) do
+    local same = true
+    for i = n, n - period * (count - 1) + 1, -1 do
+      if ids[i] ~= ids[i - period] then
+        same = false
+        break
+      end
+    end
+    if same then
+      return true
+    end
+  end
+  return false
+end
+
+-- Make the chosen token part of the text.
+function Text:take(id)
+  local piece, n = self.model:piece(id), #self.ids + 1
+  if self.at_start and n == 1 then
+    piece = piece:gsub("^ ", "", 1)
+  end
+  self.ids[n], self.chosen = id, id
+  self.facts.tokens = n
+  self.bytes = self.bytes .. piece
+  self.ends[n] = #self.bytes
+  if self.strategy.accept then
+    self.strategy:accept(id, self.seq)
+  end
+  if self.matcher then
+    assert(self.matcher:accept(id))
+  end
+  if self.watch then
+    self:look()
+  end
+  local loop = self.given.loops
+  if loop and not self.facts.finish_reason and loops(self.ids, loop.size, loop.count) then
+    self:finish("loop")
+  end
+end
+
+-- How many bytes of the text are sure to stay.
+function Text:settled()
+  if self.facts.finish_reason or not self.watch then
+    return #self.bytes
+  end
+  local sure = #self.bytes - self.watch:undecided(self.bytes, self.told + 1)
+  if self.watch.open_ended then
+    sure = math.min(sure, self.ends[#self.ids - OPEN_ENDED_HOLD] or 0)
+  end
+  return sure
+end
+
+-- Text that can be told now: whole characters, unless it is the end. nil when there is none.
+function Text:release()
+  local piece = self.bytes:sub(self.told + 1, self:settled())
+  if piece ~= "" and not self.facts.finish_reason then
+    piece = piece:sub(1, core.utf8_complete(piece))
+  end
+  if piece == "" then
+    return nil
+  elseif self.keeps_bytes then
+    self.told = self.told + #piece
+  else
+    self.bytes = self.bytes:sub(#piece + 1)
+  end
+  return piece
+end
+
+--- The next piece of text; nil at the end; nil, message, code on failure.
+function Text:next_piece()
+  local facts = self.facts
+  while not facts.finish_reason do
+    local start = clock()
+    local id, message, code = self:next_id()
+    if id then
+      self:take(id)
+    end
+    facts.seconds = facts.seconds + math.max(0, clock() - start)
+    if message then
+      self.bytes = ""
+      return nil, message, code
+    end
+    local piece = self:release()
+    if piece then
+      return piece
+    end
+  end
+  return self:release()
+end
+
+--- All the rest of the text, or nil, message, code.
+function Text:rest()
+  local pieces = {}
+  local piece, message, code = self:next_piece()
+  while piece do -- and not `for`, across which Lua 5.1 could not yield
+    pieces[#pieces + 1] = piece
+    piece, message, code = self:next_piece()
+  end
+  if message then
+    return nil, message, code
+  end
+  return concat(pieces)
+end
+
+--- Leave the sequence so that it can be gone on from: with all that was chosen in it.
+function Text:settle()
+  if self.chosen and #self.seq < self.length then
+    assert(self.seq:feed(self.chosen))
+    self.chosen = nil
+  end
+end
+
+return text
