@@ -244,12 +244,25 @@ local function watched(stage, recorder, forced)
       end
     end
   end
+  -- A draft looks ahead with a clone, and nobody watches that.
+  function proxy.clone()
+    return sampling.clone(stage)
+  end
   return proxy
+end
+
+-- What begins a chain that is watched.
+local function first_stage(recorder)
+  return {
+    name = "raw",
+    apply = function(_, logits, seq) recorder:begin(logits, seq) end,
+    clone = function() return {name = "raw", apply = function() end} end,
+  }
 end
 
 -- The chain that chooses as `strategy` does, watched.
 local function watched_chain(strategy, recorder, forced)
-  local stages = {{name = "raw", apply = function(_, logits, seq) recorder:begin(logits, seq) end}}
+  local stages = {first_stage(recorder)}
   local function add(stage)
     if stage.apply == strategy.apply and stage.name == "chain" then
       for i = 1, #stage do

@@ -53,6 +53,10 @@ describe("explore.text", function()
     constraint = {constraint = lull.constrain.regex("[ a-z,]{10,40}\\.")},
     ["an open constraint"] = {constraint = lull.constrain.regex("[^T]*"), temperature = 1.5},
     heal = {heal = true},
+    ["a draft"] = {draft = lull.decode.draft_lookup {ngram = 2, tokens = 3}},
+    ["a draft by a model"] = {
+      draft = lull.decode.draft_model(model, {tokens = 3}), mirostat = 2, mirostat_tau = 2,
+    },
     stream = {stream = "another"}, ["one token"] = {max_tokens = 1}, ["none"] = {max_tokens = 0},
   }
   for name, given in pairs(cases) do
