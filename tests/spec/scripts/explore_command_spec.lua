@@ -75,7 +75,7 @@ describe("lull explore", function()
 
   it("fits the width there is", function()
     local path = odd_file()
-    for _, columns in ipairs {40, 53, 64, 80, 120} do
+    for _, columns in ipairs {40, 63, 100} do
       for _, arguments in ipairs {STORY, STORY .. "-v", "explore --text " .. path,
         "explore -v --text " .. path, STORY .. "-v --set repetition_penalty=1.25 --set "
         .. "dry_multiplier=1 --set xtc_probability=1"} do
@@ -85,7 +85,7 @@ describe("lull explore", function()
         lines_fit(out, columns)
       end
     end
-    for _, columns in ipairs {"0", "x", "-3", "1e9", ""} do
+    for _, columns in ipairs {"0", "x", "1e9"} do
       local code, out = shell("COLUMNS=" .. columns .. " " .. helper.command() .. " " .. STORY)
       assert.are.equal(0, code)
       lines_fit(out, 1000)
