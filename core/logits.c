@@ -62,56 +62,6 @@ void lull_logits_moments(const float *values, size_t n, double *mean, double *de
     lull_fpenv_leave(&env);
 }
 
-/* ((1 + x) log(1 + x) + (1 - x) log(1 - x)) / 2 for x in 0..1 */
-static double contrast(double x)
-{
-    const double z = x * x;
-    double series = 0;
-    int k;
-    if (x >= 1) return lull_log(2);
-    if (x > 0.25) return 0.5 * ((1 + x) * lull_log(1 + x) + (1 - x) * lull_log(1 - x));
-    for (k = 13; k >= 1; k--) series = series * z + 1.0 / (2 * k * (2 * k - 1));
-    return series * z;
-}
-
-/* With p and q at a token, m = (p + q) / 2 and x = |p - q| / (p + q), its part
- * (p log(p / m) + q log(q / m)) / 2 is m contrast(x), which nothing cancels in.  Added in the order
- * of ids. */
-static double find_divergence(const float *values, const float *other, size_t n, float max,
-                              float other_max)
-{
-    const lull_scale s = lull_find_scale(n, max), other_s = lull_find_scale(n, other_max);
-    const double factor = 1 / lull_total_mass(values, n, &s);
-    const double other_factor = 1 / lull_total_mass(other, n, &other_s);
-    float pad[LULL_BLOCK], other_pad[LULL_BLOCK];
-    double mass[LULL_BLOCK], other_mass[LULL_BLOCK], sum = 0;
-    size_t i, j;
-    for (i = 0; i < n; i += LULL_BLOCK) {
-        lull_weigh(lull_block(values, n, i, pad), &s, mass);
-        lull_weigh(lull_block(other, n, i, other_pad), &other_s, other_mass);
-        for (j = 0; j < LULL_BLOCK; j++) {
-            const double p = mass[j] * factor, q = other_mass[j] * other_factor;
-            if (p == q) continue;
-            sum += 0.5 * (p + q) * contrast((p > q ? p - q : q - p) / (p + q));
-        }
-    }
-    return sum;
-}
-
-double lull_logits_divergence(const float *values, const float *other, size_t n)
-{
-    volatile double result = (double)NAN;
-    lull_fpenv env;
-    lull_range r, other_r;
-    lull_fpenv_enter(&env);
-    r = lull_find_range(values, n);
-    other_r = lull_find_range(other, n);
-    if (lull_is_usable(&r) && lull_is_usable(&other_r))
-        result = find_divergence(values, other, n, r.max, other_r.max);
-    lull_fpenv_leave(&env);
-    return result;
-}
-
 size_t lull_logits_support(const float *values, size_t n, int32_t *ids, size_t capacity)
 {
     float pad[LULL_BLOCK];

@@ -251,9 +251,9 @@ static struct llama_sampler *make_sampler(const char *step)
     if (bench_is(step, "sample")) return llama_sampler_init_dist(1);
     if (bench_is(step, "argmax")) return llama_sampler_init_greedy();
     if (bench_is(step, "toward + sample")) return llama_sampler_init_adaptive_p(0.5f, 0.9f, 1);
-    if (bench_is(step, "chain: top_k 40, top_p 0.9, temperature, sample"))
+    if (bench_is(step, "chain: top_k 40 + top_p 0.9 + temperature + sample"))
         return make_chain(0.9f, 0);
-    if (bench_is(step, "chain: top_k 40, top_p 0.95, min_p 0.05, temperature, sample"))
+    if (bench_is(step, "chain: top_k 40 + top_p 0.95 + min_p 0.05 + temperature + sample"))
         return make_chain(0.95f, 0.05f);
     return NULL;
 }
@@ -284,8 +284,8 @@ static const struct {
     const char *name;
     void (*run)(void);
 } steps[] = {
-    {"chain: top_k 40, top_p 0.9, temperature, sample", chain_top_p},
-    {"chain: top_k 40, top_p 0.95, min_p 0.05, temperature, sample", chain_default},
+    {"chain: top_k 40 + top_p 0.9 + temperature + sample", chain_top_p},
+    {"chain: top_k 40 + top_p 0.95 + min_p 0.05 + temperature + sample", chain_default},
     {"chain: the first, one function after the other", chain_plain},
     {"top_k 40", top_k_40},
     {"top_k 400", top_k_400},

@@ -5,7 +5,7 @@
 #include <fenv.h>
 #include <float.h>
 
-#define EXPECTED_DIGEST 0x38aab7ede5f251f9u /* of every_machine_gives_the_same_bits */
+#define EXPECTED_DIGEST 0x06bc0285c678b842u /* of every_machine_gives_the_same_bits */
 
 typedef void (*rule)(float *values, size_t n, double x);
 
