@@ -23,6 +23,7 @@ dependencies = {
   "argparse >= 0.7",
   "lua-cjson >= 2.1",
   "luafilesystem >= 1.8",
+  "lpeg >= 1.0",
 }
 
 build = {

@@ -18,7 +18,8 @@ static int narrow(lua_State *L, lull_rule rule, double low, double high)
     const double x = lull_check_number(L, 2, low, high);
     const lull_part part = lull_part_open(v);
     rule(part.values, part.n, x);
-    lull_part_narrowed(v, &part);
+    lull_part_store(v, &part);
+    lull_few_find(v);
     return lull_itself(L);
 }
 
@@ -29,7 +30,8 @@ static int logits_top_k(lua_State *L)
     const lull_part part = lull_part_open(v);
     if (k < (double)part.n) {
         lull_logits_top_k(part.values, part.n, (size_t)k);
-        lull_part_narrowed(v, &part);
+        lull_part_store(v, &part);
+        lull_few_find(v);
     }
     return lull_itself(L);
 }
@@ -89,7 +91,8 @@ static int logits_tail_free(lua_State *L)
     v = lull_open_logits(L);
     part = lull_part_open(v);
     lull_logits_tail_free(part.values, part.n, z, work);
-    lull_part_narrowed(v, &part);
+    lull_part_store(v, &part);
+    lull_few_find(v);
     return lull_itself(L);
 }
 

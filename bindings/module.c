@@ -11,6 +11,7 @@
  *  core.inspect(path, the same)          facts of a file, as model:info()
  *  core.quantize(input, output, {format =, to =, group =, byte_order =, input_byte_order =,
  *                tokenizer =, overwrite =})
+ *  core.grammar(model, program, options) which tokens may follow: see grammar.c
  *  core.rng{seed =, stream =}            rng:uniform(position, purpose, attempt), :seed, :stream
  *  core.random(seed, stream, position, purpose, attempt)           see rng.c for what these may be
  *  core.hash(text)                       "0x" and 16 digits; a stream, and a seed
@@ -25,6 +26,7 @@
  *  model:context{sequences =, length =, threads =, batch =, kv = "f32" | "bf16", cpu =,
  *                max_memory_bytes =, profile =}
  *  model:encode(text, {start = true})    ids; start puts BOS and the dummy space first
+ *  model:token_text(id)  :find_token(text)  :chat_template()
  *  model:decode(ids)  :piece(id)  :info()  :vocab_size()  :bos()  :eos()  :close()
  *      A closed model's contexts go on.  Models are shared by all Lua states of the process.
  *
@@ -171,6 +173,7 @@ static const luaL_Reg functions[] = {
     {"inspect", lull_lua_inspect},
     {"quantize", lull_lua_quantize},
     {"cpus", cpus},
+    {"grammar", lull_lua_grammar_new},
     {"rng", lull_lua_rng_new},
     {"random", lull_lua_random},
     {"hash", lull_lua_hash},
@@ -199,6 +202,10 @@ int luaopen_lull_core(lua_State *L)
     lua_setfield(L, -2, "sequence");
     lull_register_logits(L);
     lua_setfield(L, -2, "logits");
+    lull_register_grammar(L);
+    lua_setfield(L, -2, "grammar");
+    lull_register_matcher(L);
+    lua_setfield(L, -2, "matcher");
     lull_register_rng(L);
     lua_setfield(L, -2, "rng");
     lull_register_llama2c(L);

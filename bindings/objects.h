@@ -13,6 +13,7 @@ typedef struct lull_lua_model {
     uint32_t magic;
     lull_shared *shared; /* NULL when closed */
     int32_t vocab;
+    lull_trie *trie; /* of its vocabulary, once a grammar wanted it */
 } lull_lua_model;
 
 typedef struct lull_lua_context {
@@ -55,6 +56,17 @@ typedef struct lull_lua_token_set {
     uint32_t *words; /* in the userdata at SLOT_WORDS; NULL when closed */
 } lull_lua_token_set;
 
+/* Neither needs the model that the vocabulary came from. */
+typedef struct lull_lua_grammar {
+    uint32_t magic;
+    lull_grammar *handle; /* NULL when closed */
+} lull_lua_grammar;
+
+typedef struct lull_lua_matcher {
+    uint32_t magic;
+    lull_matcher *handle; /* NULL when closed */
+} lull_lua_matcher;
+
 typedef struct lull_lua_rng {
     uint32_t magic;
     uint64_t seed, stream;
@@ -85,7 +97,7 @@ enum {
 };
 
 extern const lull_kind lull_model_kind, lull_context_kind, lull_sequence_kind, lull_logits_kind,
-    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind;
+    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind, lull_grammar_kind, lull_matcher_kind;
 
 /* Create each type and push its method table. */
 void lull_register_model(lua_State *L);
@@ -95,6 +107,8 @@ void lull_register_logits(lua_State *L);
 void lull_register_rng(lua_State *L);
 void lull_register_llama2c(lua_State *L);
 void lull_register_token_set(lua_State *L);
+void lull_register_grammar(lua_State *L);
+void lull_register_matcher(lua_State *L);
 
 /* ---- model.c */
 int lull_lua_load(lua_State *L);
@@ -103,6 +117,10 @@ int lull_lua_quantize(lua_State *L);
 
 /* The model of an argument that must be an open model. */
 lull_lua_model *lull_open_model(lua_State *L, int arg);
+
+/* The trie of an open model's vocabulary, made when first asked for and owned by the model's handle;
+ * NULL and the error where it cannot be.  *fresh gets the bytes it took. */
+lull_trie *lull_model_trie(lua_State *L, int arg, uint64_t *fresh, lull_error *error);
 
 /* Encode the string at arg with lull_encode's flags into a new userdata, which is pushed. model
  * is asked for after the allocation, by which time its owner may have been closed: see
@@ -138,6 +156,9 @@ int lull_itself(lua_State *L);
  * for. */
 void *lull_push_buffer(lua_State *L, int slot, size_t bytes);
 
+/* The values (*n) of an argument that must be logits in use: some may be banned, nothing else. */
+float *lull_logits_bannable(lua_State *L, int arg, int32_t *n);
+
 /* ---- logits_history.c */
 extern const luaL_Reg lull_history_verbs[];
 
@@ -158,6 +179,9 @@ void lull_check_tokens(lua_State *L, int arg, int32_t vocab, lull_lua_tokens *to
 /* The same as a set, made where they are none; of a value at index (see lull_need_integer). */
 const uint32_t *lull_need_token_set(lua_State *L, int arg, int index, const char *name,
                                     int32_t vocab);
+
+/* ---- grammar.c */
+int lull_lua_grammar_new(lua_State *L);
 
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);

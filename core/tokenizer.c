@@ -48,6 +48,20 @@ static int is_matched(const lull_tokenizer *t, int32_t id)
     return t->kind ? t->kind[id] == LULL_TOKEN_TEXT : id > LAST_CONTROL;
 }
 
+lull_token_kind lull_tokenizer_kind(const lull_tokenizer *t, int32_t id)
+{
+    if (t->kind) return (lull_token_kind)t->kind[id];
+    if (id <= LAST_CONTROL) return LULL_TOKEN_CONTROL;
+    return byte_of(t, id) >= 0 ? LULL_TOKEN_BYTE : LULL_TOKEN_TEXT;
+}
+
+size_t lull_tokenizer_dropped(const lull_tokenizer *t, int32_t id)
+{
+    const uint32_t start = t->start[id];
+    if (t->no_prefix || start == t->start[id + 1] || t->text[start] != ' ') return 0;
+    return byte_of(t, id) < 0;
+}
+
 /* FNV-1a, 32 bits: texts are short. */
 static uint32_t hash_text(const unsigned char *s, uint32_t n)
 {
@@ -137,7 +151,7 @@ lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error)
     }
     t->prefix = t->no_prefix ? -1 : find_text(t, (const unsigned char *)" ", 1);
     t->bytes = sizeof *t + t->start[n] + (n + 1) * sizeof *t->start + n * sizeof *t->score +
-               (t->kind ? n : 0) + table_bytes;
+               (t->kind ? n : 0) + table_bytes + t->chat_template_bytes;
     return LULL_OK;
 }
 
@@ -149,6 +163,7 @@ void lull_tokenizer_free(lull_tokenizer *t)
     lull_memory_put(&t->allocator, t->score);
     lull_memory_put(&t->allocator, t->kind);
     lull_memory_put(&t->allocator, t->table);
+    lull_memory_put(&t->allocator, t->chat_template);
     lull_memory_put(&t->allocator, t);
 }
 
@@ -398,17 +413,44 @@ const char *lull_piece(const lull_model *model, int32_t id, size_t *bytes)
     return (const char *)(byte >= 0 ? t->byte_text + byte : piece);
 }
 
+const char *lull_token_text(const lull_model *model, int32_t id, size_t *bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    *bytes = 0;
+    if (t == NULL || id < 0 || id >= t->vocab_size) return NULL;
+    *bytes = t->start[id + 1] - t->start[id];
+    return (const char *)(t->text + t->start[id]);
+}
+
+int32_t lull_token_find(const lull_model *model, const char *text, size_t bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    int32_t id;
+    for (id = 0; t != NULL && id < t->vocab_size; id++) {
+        if (t->start[id + 1] - t->start[id] == bytes &&
+            memcmp(t->text + t->start[id], text, bytes) == 0)
+            return id;
+    }
+    return -1;
+}
+
+const char *lull_chat_template(const lull_model *model, size_t *bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    *bytes = t != NULL ? t->chat_template_bytes : 0;
+    return t != NULL ? t->chat_template : NULL;
+}
+
 /* The piece of ids[i] in its place: a token's leading space after BOS is the dummy prefix. */
 static const char *piece_at(const lull_model *model, const int32_t *ids, size_t i, size_t *bytes)
 {
     const lull_tokenizer *t = model->tokenizer;
     const char *piece = lull_piece(model, ids[i], bytes);
-    const int after_bos = i > 0 && ids[i - 1] == t->bos && !t->no_prefix;
-    if (after_bos && *bytes > 0 && piece[0] == ' ' && byte_of(t, ids[i]) < 0) {
-        piece++;
-        --*bytes;
-    }
-    return piece;
+    size_t dropped;
+    if (i == 0 || ids[i - 1] != t->bos || *bytes == 0) return piece;
+    dropped = lull_tokenizer_dropped(t, ids[i]);
+    *bytes -= dropped;
+    return piece + dropped;
 }
 
 lull_status lull_decode(const lull_model *model, const int32_t *ids, size_t n, char *text,

@@ -30,7 +30,9 @@ typedef struct lull_tokenizer {
     uint32_t table_mask;
     uint32_t joins[2048];         /* bit a << 8 | b: some such text has byte a before byte b */
     unsigned char byte_text[256]; /* 0, 1, ... 255: what byte tokens are as text */
-    uint64_t bytes;               /* all of this in memory */
+    char *chat_template;          /* (chat_template_bytes) of a GGUF file, or NULL */
+    size_t chat_template_bytes;
+    uint64_t bytes; /* all of this in memory */
 } lull_tokenizer;
 
 /* Read a llama2.c tokenizer.bin of exactly vocab_size entries, in whichever byte order its entries
@@ -45,6 +47,13 @@ struct lull_vocabulary;
 lull_status lull_gguf_tokenizer_load(lull_tokenizer **out, lull_reader *r,
                                      const struct lull_vocabulary *vocabulary, int32_t vocab_size,
                                      const lull_allocator *allocator, lull_error *error);
+
+/* What token id is, by the file's word or llama2.c's rule. (tokenizer.c) */
+lull_token_kind lull_tokenizer_kind(const lull_tokenizer *t, int32_t id);
+
+/* How many bytes at the start of token id's text are dropped when it follows BOS: 1 for the space of
+ * the dummy prefix, else 0. (tokenizer.c) */
+size_t lull_tokenizer_dropped(const lull_tokenizer *t, int32_t id);
 
 /* Does this text have the form <0xHH>?  The byte, or -1. */
 int lull_tokenizer_byte(const unsigned char *text, size_t n);

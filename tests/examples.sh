@@ -10,7 +10,8 @@ LUA_CPATH="$BUILD/?.so;;"
 export LUA_PATH LUA_CPATH
 passed=0 failed=0 skipped=0
 out=$(mktemp "${TMPDIR:-/tmp}/lull-example.XXXXXX") || exit 1
-trap 'rm -f "$out"' EXIT
+answers=$out.answers
+trap 'rm -f "$out" "$answers"' EXIT
 
 # example NAME COMMAND...
 example() {
@@ -45,8 +46,14 @@ run_lua() {
 case ${1:-} in --write) write=1 && mkdir -p "$expected" ;; esac
 
 model=examples/models/lullaby.bin
-for name in story sampler logits; do
+for name in story logits; do
   example $name run_lua examples/$name.lua
+done
+for script in examples/strategies/*.lua; do
+  name=$(basename "$script" .lua)
+  # The interactive one is answered here: by number, by chance, by typing, taken back, ended.
+  printf '2\n\nbig\nu\n1\nq\n' > "$answers"
+  example "strategies-$name" run_lua "$script" < "$answers"
 done
 example embed-story "$BUILD/examples/embed/story" $model "Once upon a time" 7
 example embed-host "$BUILD/examples/embed/host" examples/embed/hero.lua $model Lily

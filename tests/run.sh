@@ -141,6 +141,9 @@ native() {
     [ -e "$script" ] && run "faults/$(basename "$script" .sh)" sh "$script"
   done
   run examples sh tests/examples.sh
+  for script in tests/browser/*.sh; do
+    run "browser/$(basename "$script" .sh)" sh "$script"
+  done
   [ -z "$SAN" ] || return
   for script in tests/build/*.sh; do
     run "build/$(basename "$script" .sh)" sh "$script"
@@ -202,13 +205,15 @@ aarch64() {
 ppc_g4() {
   programs ppc-g4/ "$BUILD/ppc" qemu-ppc -cpu 7447a
   run ppc-g4/isa sh tests/cross/isa.sh "$BUILD/ppc" powerpc-linux-gnu-objdump
-  run ppc-g4/story sh tests/cross/story.sh "$BUILD/ppc" altivec \
-    qemu-ppc -cpu 7447a -L "$BUILD/ppc/deps/root"
+  for script in story strategies; do
+    run ppc-g4/$script sh tests/cross/same.sh tests/cross/$script.lua "$BUILD/ppc" altivec \
+      qemu-ppc -cpu 7447a -L "$BUILD/ppc/deps/root"
+  done
 }
 ppc_g3() {
   run ppc-g3/kernels qemu-ppc -cpu 750 "$BUILD/ppc/bin/kernels" --chosen portable
   run ppc-g3/golden qemu-ppc -cpu 750 "$BUILD/ppc/bin/golden"
-  run ppc-g3/story sh tests/cross/story.sh "$BUILD/ppc" portable \
+  run ppc-g3/story sh tests/cross/same.sh tests/cross/story.lua "$BUILD/ppc" portable \
     qemu-ppc -cpu 750 -L "$BUILD/ppc/deps/root"
 }
 

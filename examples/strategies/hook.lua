@@ -1,5 +1,5 @@
--- A hook at every token, in the manner of KoboldAI's userscripts: it sees the text so far, changes
--- what is likely, and may end the story. Here: the mood turns happy, and three sentences are enough.
+-- A hook at every token, as KoboldAI's userscripts have it: it sees the text so far, changes what is
+-- likely, and may end the story. Here: the mood turns happy, and three sentences are enough.
 local here = arg[0]:match("^(.*)/") or "."
 local lull = require "lull"
 local model = assert(lull.load(here .. "/../models/lullaby.bin"))
@@ -15,7 +15,7 @@ local function genmod(told, logits)
   if sentences >= 3 then
     return true
   end
-  logits:add(happy, 4 - sentences) -- the bias fades
+  logits:add(happy, 6 - sentences) -- the bias fades
 end
 
 local function hooked(hook)
@@ -35,4 +35,4 @@ local function hooked(hook)
 end
 
 local prompt = "Tom was sad. He had lost his red ball."
-print(prompt .. assert(model:generate(prompt, {sampler = hooked(genmod), seed = 4})))
+print(prompt .. assert(model:generate(prompt, {sampler = hooked(genmod), seed = 5})))

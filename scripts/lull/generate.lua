@@ -26,16 +26,23 @@ local function check(given, rules, where, level)
   return checked
 end
 
--- Token healing: take the prompt's last token back and begin with any token that starts with its
--- text, so that a prompt may end within a word ("htt" goes on with "https" in one token).
--- Returns that text, or nil where the prompt is a single token.
+local MOST_HEALED = 16
+
+-- Token healing (guidance-ai): take the prompt's last word back, as far as its tokens go, and
+-- begin with any tokens that start with its text, so that a prompt may end within a word: what
+-- was cut as "t" "i" goes on as " time". Returns that text, or nil where there is nothing to heal.
 local function heal(model, ids)
-  if #ids < 2 then
-    return nil
+  local taken = ""
+  for _ = 1, math.min(MOST_HEALED, #ids - 1) do
+    taken = model:piece(table.remove(ids)) .. taken
+    if taken:find("^%s") then
+      break
+    end
   end
-  local id = table.remove(ids)
-  local piece = text.piece(model, id, ids[#ids] == model:bos())
-  return piece ~= "" and piece or nil
+  if ids[#ids] == model:bos() then
+    taken = taken:gsub("^ ", "", 1)
+  end
+  return taken ~= "" and taken or nil
 end
 
 -- The text, its facts and where it began; text is nil where nothing is to be told. Or nil,
@@ -114,8 +121,8 @@ end
 -- @param prompt a string ("" begins a new text) or a list of token ids, taken as they are
 -- @param given a table, all of it optional: what lull.decode.request and lull.sampling.from list
 --   (max_tokens, seed, stop, temperature, ...); and
---   heal      the prompt may end within a word: its last token is taken back and told anew with
---             whatever token begins with its text
+--   heal      the prompt may end within a word: its last word is taken back and told anew with
+--             whatever tokens begin with its text
 --   threads, kv, cpu, length, batch of the context that is opened, or else context (one of
 --   yours, in which a sequence is opened and closed; see lull.decode.run for many at once)
 -- @return text

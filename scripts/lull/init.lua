@@ -30,6 +30,11 @@ local lull = {
   --- Loops: many texts at once, drafts, strategies that drive the loop; see lull.decode.
   decode = require "lull.decode",
 
+  --- Texts that obey: regular expressions, grammars, JSON schemas; see lull.constrain.
+  constrain = require "lull.constrain",
+  --- Records of how each token of a text was chosen; see lull.explore.
+  explore = require "lull.explore",
+
   --- load(path, {tokenizer =, precision =, group =, byte_order =, limits...}) -> model
   load = core.load,
   --- inspect(path, options) -> what a file is and would need, without loading its weights

@@ -31,7 +31,7 @@ called() { # called TEXT: what apt-get was asked to do
   fi
   rm -f "$folder/calls"
 }
-printf '%s\n' build-essential pkg-config lua5.1 lua-argparse lua-cjson > "$folder/have"
+printf '%s\n' build-essential pkg-config lua5.1 lua-argparse lua-cjson lua-lpeg > "$folder/have"
 line='install -y --no-install-recommends liblua5.1-0-dev lua-filesystem'
 setup=tests/setup/packages.sh
 

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds what the tests of another machine need beside lull: cmocka, and for PowerPC a Lua.
+# Builds what the tests of another machine need beside lull: cmocka, and for PowerPC a Lua
+# with LPeg.
 # usage: cross.sh SOURCES FOLDER TRIPLE
 #
 # SOURCES is the folder sources.sh filled.  Leaves FOLDER/cmocka/{cmocka.h,libcmocka.a}, and for
-# powerpc-linux-gnu FOLDER/lua/{lua,lua.h,...} and FOLDER/root, a copy of the target's libraries
+# powerpc-linux-gnu FOLDER/lua/{lua,lua.h,...}, FOLDER/lpeg.so and FOLDER/root, a copy of the target's libraries
 # that emulated old processors can run.  What cannot be built is left out.
 set -u
 
@@ -12,6 +13,7 @@ sources=$1 folder=$2 triple=$3
 cc=$triple-gcc
 cmocka=$(find "$sources" -path '*/cmocka-*/src/cmocka.c')
 lua=$(find "$sources" -path '*/lua5.1-*/src/lua.c')
+lpeg=$(find "$sources" -path '*/lua-lpeg-*/lpvm.c')
 
 if [ ! -e "$folder/cmocka/libcmocka.a" ] && [ -n "$cmocka" ]; then
   from=${cmocka%/src/cmocka.c}
@@ -41,6 +43,11 @@ if [ ! -e "$folder/lua/lua" ] && [ -n "$lua" ]; then
   printf '#define DEB_HOST_MULTIARCH "%s"\n' "$triple" > "$out/lua5.1-deb-multiarch.h"
   "$cc" -O2 -w -mcpu=750 -DLUA_USE_POSIX -DLUA_USE_DLOPEN -Wl,-E -o "$out/lua" "$out"/*.c -lm -ldl ||
     echo "  Lua does not build for $triple"
+fi
+
+if [ ! -e "$folder/lpeg.so" ] && [ -n "$lpeg" ] && [ -e "$folder/lua/lua" ]; then
+  "$cc" -O2 -w -mcpu=750 -shared -fPIC -I"$folder/lua" -o "$folder/lpeg.so" "${lpeg%vm.c}"*.c ||
+    echo "  LPeg does not build for $triple"
 fi
 
 root=$folder/root

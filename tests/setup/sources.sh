@@ -1,11 +1,11 @@
 #!/bin/sh
-# Fetches Debian's source packages of Lua 5.1 and cmocka, for the cross-built tests.
+# Fetches Debian's source packages of Lua 5.1, LPeg and cmocka, for the cross-built tests.
 # usage: sources.sh FOLDER
 #
 # apt-get runs on a configuration of its own inside FOLDER, with deb-src lines made from the
-# system's mirrors; the system's sources and lists are only read.  Leaves FOLDER/lua5.1-* and
-# FOLDER/cmocka-*, then FOLDER/done; where that is not possible says why and exits 0, and the tests that need them
-# are skipped by name.
+# system's mirrors; the system's sources and lists are only read.  Leaves FOLDER/lua5.1-*,
+# FOLDER/lua-lpeg-* and FOLDER/cmocka-*, then FOLDER/done; where that is not possible says why and
+# exits 0, and the tests that need them are skipped by name.
 set -u
 
 [ $# -eq 1 ] || { echo 'usage: sources.sh FOLDER' >&2; exit 2; }
@@ -13,7 +13,7 @@ mkdir -p "$1/apt/parts" "$1/apt/state/lists/partial" "$1/apt/cache/archives/part
 folder=$(cd "$1" && pwd) || exit 1
 apt=$folder/apt
 
-leave() { echo "  no sources of Lua and cmocka: $*"; exit 0; }
+leave() { echo "  no sources of Lua, LPeg and cmocka: $*"; exit 0; }
 
 for tool in apt-get dpkg-source; do
   command -v $tool > /dev/null || leave "needs $tool"
@@ -53,8 +53,8 @@ CONF
 log=$folder/sources.log
 export APT_CONFIG="$apt/apt.conf"
 cd "$folder" || exit 1
-rm -rf lua5.1-* cmocka-*
-if ! apt-get -qq update > "$log" 2>&1 || ! apt-get -qq source lua5.1 cmocka >> "$log" 2>&1; then
+rm -rf lua5.1-* lua-lpeg-* cmocka-*
+if ! apt-get -qq update > "$log" 2>&1 || ! apt-get -qq source lua5.1 lua-lpeg cmocka >> "$log" 2>&1; then
   sed 's/^/    /' "$log"
   leave 'apt-get could not fetch them'
 fi

@@ -265,6 +265,67 @@ static void test_kept_outputs_equal_those_of_single_steps(void **state)
     lull_model_release(model);
 }
 
+/* The cosine by its definition. */
+static double cosine(const float *a, const float *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / (sqrt(aa) * sqrt(bb));
+}
+
+static void test_similarity_finds_the_nearest_hidden_state(void **state)
+{
+    lull_feed_options keep = {0, 0, 1, NULL, 0};
+    lull_model *model = load("odd", NULL);
+    const size_t dim = (size_t)model->config.dim, n = 12;
+    lull_context *c = open_context(model, 2, 64);
+    lull_sequence *s = open_sequence(c);
+    const float *own, *other;
+    double found, best;
+    size_t i, j, at;
+    lull_error error;
+    (void)state;
+    for (i = 0; i < n; i++) {
+        const int32_t id = token(i % 5, 0);
+        assert_int_equal(lull_sequence_feed(s, &id, 1, &keep, NULL), LULL_OK);
+    }
+    assert_int_equal(lull_sequence_similarity(s, 3, 0, 3, &found, &at, &error), LULL_ESTATE);
+    step(c);
+    for (i = 1; i < n; i++) {
+        size_t expected = 0;
+        best = -2;
+        assert_int_equal(lull_sequence_hidden(s, i, &own, NULL), LULL_OK);
+        for (j = 0; j < i; j++) {
+            assert_int_equal(lull_sequence_hidden(s, j, &other, NULL), LULL_OK);
+            if (cosine(own, other, dim) > best) {
+                best = cosine(own, other, dim);
+                expected = j;
+            }
+        }
+        assert_int_equal(lull_sequence_similarity(s, i, 0, i, &found, &at, NULL), LULL_OK);
+        assert_true(fabs(found - best) < 1e-12);
+        assert_int_equal(at, expected);
+        assert_int_equal(lull_sequence_similarity(s, i, 0, n, &found, &at, NULL), LULL_OK);
+        assert_true(found == 1 && at == i);
+    }
+    assert_int_equal(lull_sequence_similarity(s, 3, 0, 0, &found, &at, &error), LULL_EINVAL);
+    assert_int_equal(lull_sequence_similarity(s, n, 0, 1, &found, &at, &error), LULL_EINVAL);
+    assert_int_equal(lull_sequence_similarity(s, 3, 1, SIZE_MAX, &found, &at, &error), LULL_EINVAL);
+    assert_true(found == 0 && at == 0);
+    feed(s, 0, 1, 0);
+    step(c);
+    assert_int_equal(lull_sequence_similarity(s, n, 0, 1, &found, &at, &error), LULL_ESTATE);
+    assert_int_equal(lull_sequence_similarity(s, 0, 1, n, &found, &at, &error), LULL_ESTATE);
+    lull_sequence_close(s);
+    lull_context_close(c);
+    lull_model_release(model);
+}
+
 static void test_a_refused_output_changes_nothing(void **state)
 {
     static const int32_t layers[] = {1, 0}, good[] = {0};
@@ -620,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_step_limits_and_serves_single_tokens_first),
         cmocka_unit_test(test_scores_equal_logprobs_of_logits),
         cmocka_unit_test(test_kept_outputs_equal_those_of_single_steps),
+        cmocka_unit_test(test_similarity_finds_the_nearest_hidden_state),
         cmocka_unit_test(test_a_refused_output_changes_nothing),
         cmocka_unit_test(test_errors_change_nothing),
         cmocka_unit_test(test_options_are_checked),

@@ -157,6 +157,9 @@ end
 
 --- Queue what the next step of anybody shall evaluate. true, or what next_id returns at an end.
 function Text:queue()
+  if #self.seq ~= self.n_prompt + #self.ids - (self.chosen and 1 or 0) then
+    error("the sequence was changed while a text is told on it; fork it first", 0)
+  end
   local ok, message, code = true, nil, nil
   if self.again then
     ok, message, code = feeding.again(self.seq, self.again, self.feeds)
@@ -218,8 +221,8 @@ end
 function Text:mask(logits)
   local kept = {}
   if self.matcher:complete() then
-    for _, id in ipairs {self.bos, self.eos} do
-      kept[id] = logits:get(id)
+    for _, id in ipairs {self.bos or -1, self.eos or -1} do
+      kept[id] = id >= 0 and logits:get(id) or nil
     end
   end
   self.matcher:mask(logits)

@@ -104,13 +104,8 @@ from.CHAIN_OPTIONS = {}
 local DEFAULTS = {}
 
 for i, option in ipairs(OPTIONS) do
-  local name = option[1]
-  local rule = {}
-  for key, value in pairs(option[2]) do
-    rule[key] = value
-  end
-  rule.default = nil
-  from.RULES[name], from.CHAIN_OPTIONS[i], DEFAULTS[name] = rule, name, option[3]
+  local name, rule, default = option[1], option[2], option[3]
+  from.RULES[name], from.CHAIN_OPTIONS[i], DEFAULTS[name] = rule, name, default
 end
 
 -------------------------------------------------------------------------------- the stages

@@ -15,8 +15,8 @@
 --      close  = function(self) ... end,             -- it is not used any more
 --      feed   = {layers = {2, 4}, hidden = true},   -- what feeds of the text must keep for it
 --      selector = true,                             -- it always chooses: nothing may follow it
---      redraws = true}                       -- a selector that, when tokens of what it chose from
---                                            -- are banned, may simply be asked again
+--      redraws = true}                              -- a selector that may simply be asked again
+--                                                   -- when some of what it chose from is banned
 --
 -- `logits` is a work copy of the scores of the whole vocabulary and has the verbs for changing
 -- them; `seq` is the text so far. Returning nil means "go on with what I left"; returning an id

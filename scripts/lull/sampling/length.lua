@@ -6,13 +6,13 @@ local core = require "lull.core"
 local options = require "lull.options"
 local history = require "lull.sampling.history"
 local strategy = require "lull.sampling.strategy"
-local vocabulary = require "lull.sampling.vocabulary"
+local tokens = require "lull.sampling.tokens"
 
 local length = {}
 
 local COUNT = {type = "integer", min = 1, max = 2 ^ 31}
 
-local ends_of = vocabulary.memo(vocabulary.ends)
+local ends_of = tokens.memo(tokens.ends)
 
 -- How many tokens have been told.
 local function told(self, seq)

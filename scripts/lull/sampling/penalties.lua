@@ -7,7 +7,8 @@
 local options = require "lull.options"
 local history = require "lull.sampling.history"
 local strategy = require "lull.sampling.strategy"
-local vocabulary = require "lull.sampling.vocabulary"
+local tokens = require "lull.sampling.tokens"
+local vocabulary = require "lull.vocabulary"
 
 local penalties = {}
 
@@ -118,9 +119,8 @@ local DRY = {
 function penalties.dry(given)
   local checked = options.check("dry", given, DRY)
   local breakers = checked.breakers or DRY_BREAKERS
-  local breaker_set = vocabulary.memo(function(model)
-    local ids, message, code = vocabulary.containing(model, breakers)
-    return ids and vocabulary.set(model, {ids}), message, code
+  local breaker_set = tokens.memo(function(model)
+    return vocabulary.containing(model, breakers)
   end)
   return stage_of({
     name = "dry", shown = {"multiplier", "base", "allowed_length", "last", "prompt"},

@@ -3,9 +3,10 @@
 -- Tokens are named by id or by text. A text means the token that spells it, at the beginning of a
 -- word and inside one (" cat" and "cat"; a text that begins with a space means only the former).
 -- @module lull.sampling.structure
+local core = require "lull.core"
 local options = require "lull.options"
 local strategy = require "lull.sampling.strategy"
-local vocabulary = require "lull.sampling.vocabulary"
+local tokens = require "lull.sampling.tokens"
 
 local structure = {}
 
@@ -91,10 +92,10 @@ end
 -- @param given {[id or text] = bias}, such as {[" dragon"] = 2, [13] = -math.huge}
 function structure.bias(given)
   options.argument("bias", 1, given, structure.RULES.bias)
-  local biases = vocabulary.memo(function(model)
+  local biases = tokens.memo(function(model)
     local by_id = {}
     for item, value in pairs(given) do
-      local ids, message, code = vocabulary.ids_of(model, item, "bias")
+      local ids, message, code = tokens.ids_of(model, item, "bias")
       if not ids then
         return nil, message, code
       end
@@ -121,16 +122,16 @@ end
 -- A stage that hands a token set to a verb.
 local function of_set(name, verb, given)
   options.argument(name, 1, given, structure.RULES.tokens, 3)
-  local sets = vocabulary.memo(function(model)
-    local lists = {}
-    for i, item in ipairs(given) do
-      local ids, message, code = vocabulary.ids_of(model, item, name)
+  local sets = tokens.memo(function(model)
+    local set = core.token_set(model)
+    for _, item in ipairs(given) do
+      local ids, message, code = tokens.ids_of(model, item, name)
       if not ids then
         return nil, message, code
       end
-      lists[i] = ids
+      set:add(ids)
     end
-    return vocabulary.set(model, lists)
+    return set
   end)
   local listed = type(given) == "table"
   return strategy.new {
@@ -172,7 +173,7 @@ end
 local function phrase_table(model, phrases)
   local found, longest = {}, 1
   for _, phrase in ipairs(phrases) do
-    local spellings, message, code = vocabulary.spellings(model, phrase)
+    local spellings, message, code = tokens.spellings(model, phrase)
     if not spellings then
       return nil, message, code
     end
@@ -207,7 +208,7 @@ end
 -- @param given a list of texts and lists of ids
 function structure.bad_words(given)
   options.argument("bad_words", 1, given, structure.RULES.phrases)
-  local tables = vocabulary.memo(function(model) return phrase_table(model, given) end)
+  local tables = tokens.memo(function(model) return phrase_table(model, given) end)
   return strategy.new {
     name = "bad_words", labelled = true, shown = {"phrases"}, phrases = #given,
     apply = function(_, logits, seq)
@@ -243,7 +244,7 @@ end
 -- @param given {[text] = bias}, such as {["the old lighthouse"] = 4}
 function structure.phrase_bias(given)
   options.argument("phrase_bias", 1, given, structure.RULES.phrase_bias)
-  local tables = vocabulary.memo(function(model)
+  local tables = tokens.memo(function(model)
     local phrases = {}
     for phrase in pairs(given) do
       phrases[#phrases + 1] = phrase

@@ -4,7 +4,8 @@
 -- @module lull.sampling.truncation
 local options = require "lull.options"
 local strategy = require "lull.sampling.strategy"
-local vocabulary = require "lull.sampling.vocabulary"
+local tokens = require "lull.sampling.tokens"
+local vocabulary = require "lull.vocabulary"
 
 local truncation = {}
 
@@ -88,15 +89,12 @@ function truncation.eta(e)
 end
 
 -- Never removed by XTC: without its end or its paragraphs a text falls apart.
-local kept_ids = vocabulary.memo(function(model)
-  local ids, message, code = vocabulary.containing(model, {"\n"})
-  if not ids then
+local kept_ids = tokens.memo(function(model)
+  local kept, message, code = vocabulary.containing(model, {"\n"})
+  if not kept then
     return nil, message, code
   end
-  for _, id in ipairs(vocabulary.ends(model)) do
-    ids[#ids + 1] = id
-  end
-  return ids
+  return kept:add(tokens.ends(model)):ids()
 end)
 
 --- Exclude top choices: with the given probability, remove of all tokens with p_i >= threshold

@@ -131,16 +131,20 @@ describe("the collector", function()
     if not newproxy then -- luacheck: ignore
       return
     end
-    -- A finalizer closes the sequence while a method allocates: an error or a result, no crash.
+    -- A finalizer closes the sequence, and a set of tokens, while a method allocates: an error or a
+    -- result, no crash.
     local model = common.tiny_model()
     collectgarbage("setpause", 0)
-    for i = 1, 110 do
+    for i = 1, 160 do
       local context = model:context()
       local seq = context:sequence():feed({1, 2, 3})
       context:step()
-      local view = seq:logits()
+      local view, set = seq:logits(), core.token_set(model, {1, 2})
       local proxy = newproxy(true) -- luacheck: ignore
-      debug.getmetatable(proxy).__gc = function() seq:close() end
+      debug.getmetatable(proxy).__gc = function()
+        seq:close()
+        set:close()
+      end
       proxy = nil -- luacheck: ignore
       local calls = {
         function() return seq:tokens() end, function() return seq:scores() end,
@@ -149,6 +153,10 @@ describe("the collector", function()
         function() return view:clone() end, function() return view:candidates(20) end,
         function() return view:allow({1, 2}) end, function() return seq:fork() end,
         function() return view:penalize(seq, {last = 2, presence = 1}) end,
+        function() return view:dry(seq, {breakers = {1}}) end,
+        function() return view:dry(seq, {breakers = set}) end,
+        function() return view:no_repeat(seq, 2) end, function() return set:ids() end,
+        function() return set:clone():union(set) end,
       }
       pcall(calls[i % #calls + 1])
     end

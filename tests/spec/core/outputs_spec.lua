@@ -52,6 +52,37 @@ describe("a feed", function()
     assert.are.same(hidden, seq:hidden(2))
   end)
 
+  it("keeps hidden states to be compared", function()
+    seq:feed({5, 6, 7, 6}, {hidden = true})
+    fails("ESTATE", "queued", seq:similarity())
+    context:step()
+    local function cosine(i, j)
+      local a, b, ab, aa, bb = seq:hidden(i), seq:hidden(j), 0, 0, 0
+      for k = 1, #a do
+        ab, aa, bb = ab + a[k] * b[k], aa + a[k] * a[k], bb + b[k] * b[k]
+      end
+      return ab / math.sqrt(aa * bb)
+    end
+    local best, at = seq:similarity()
+    assert.is_true(at >= 1 and at <= 3)
+    assert.is_true(math.abs(best - cosine(4, at)) < 1e-12)
+    for j = 1, 3 do
+      assert.is_true(cosine(4, j) <= best + 1e-12)
+      assert.are.equal(j, (select(2, seq:similarity(4, j, j))))
+    end
+    assert.are.same({seq:similarity(4, 1, 3)}, {best, at})
+    assert.are.same({seq:similarity(-1, -4, -2)}, {best, at})
+    assert.are.same({1, 2}, {seq:similarity(2, 1, 4)}) -- itself
+    raises("no token before the first", seq.similarity, seq, 1)
+    raises("the range is empty", seq.similarity, seq, 4, 3, 2)
+    raises("the range is empty", seq.similarity, seq, 2, 3)
+    raises("an integer in -4..4", seq.similarity, seq, 5)
+    seq:feed(1)
+    context:step()
+    fails("ESTATE", "token 4: it was not fed with hidden", seq:similarity())
+    fails("ESTATE", "token 4: it was not fed with hidden", seq:similarity(1, 2, 5))
+  end)
+
   it("keeps the logits of early layers", function()
     local n = model:info().n_layers
     seq:feed({5, 6, 7}, {layers = {1, n}})

@@ -152,7 +152,7 @@ describe("banned phrases", function()
       expected[id] = p
     end
     seq:close()
-    local counts, n = {}, 4000
+    local counts, n = {}, 2000
     local given = {
       max_tokens = 1, ban_phrases = {model:piece(banned)}, logprobs = 0, context = context,
       sampler = {lull.sampling.sample()},
@@ -333,6 +333,44 @@ describe("sequences", function()
     end
     assert.are.equal(table.concat(pieces), (fork:generate {seed = 1, max_tokens = 20}))
     assert.are.same(seq:tokens(), fork:tokens())
+    context:close()
+  end)
+
+  it("belong to one text at a time", function()
+    local context = assert(model:context {length = 64})
+    local seq = assert(context:sequence())
+    assert(seq:feed(PROMPT))
+    local next_piece = assert(seq:stream {seed = 1, max_tokens = 20})
+    next_piece()
+    assert(seq:feed(300))
+    assert.has_error(next_piece,
+      "the sequence was changed while a text is told on it; fork it first")
+    assert(seq:generate {seed = 1, max_tokens = 5})
+    context:close()
+  end)
+
+  it("stay usable when a strategy raises, wherever", function()
+    local context = assert(model:context {length = 64})
+    local seq = assert(context:sequence())
+    assert(seq:feed(PROMPT))
+    local whole = seq:text()
+    for _, method in ipairs {"apply", "accept", "reset"} do
+      local count = 0
+      local strategy = {apply = function(_, logits) return logits:argmax() end}
+      local plain = strategy[method] or function() end
+      strategy[method] = function(...)
+        count = count + 1
+        if count == (method == "reset" and 1 or 3) then
+          error({method})
+        end
+        return plain(...)
+      end
+      local ok, raised = pcall(seq.generate, seq, {sampler = strategy, max_tokens = 6})
+      assert.is_false(ok)
+      assert.are.same({method}, raised)
+      assert(seq:generate {max_tokens = 2, seed = 1})
+      assert.are.equal(whole, seq:text():sub(1, #whole))
+    end
     context:close()
   end)
 

@@ -28,7 +28,7 @@ describe("README.md", function()
     local object, named = nil, {}
     for line in table_of_verbs:gmatch("[^\n]+") do
       if line:sub(1, 1) == "|" then
-        object = line:match("%*%*(%w+)%*%*") or object
+        object = line:match("%*%*([%w_]+)%*%*") or object
         for verb in line:gmatch("`:([%w_]+)") do
           local methods = assert(lull.core.methods[object], "no object " .. tostring(object))
           assert.are.equal("function", type(methods[verb]), object .. ":" .. verb)
@@ -39,7 +39,7 @@ describe("README.md", function()
         end
       end
     end
-    for _, kind in ipairs {"model", "context", "sequence", "logits"} do
+    for _, kind in ipairs {"model", "context", "sequence", "logits", "token_set"} do
       for verb in pairs(lull.core.methods[kind]) do
         assert.is_true(named[kind .. ":" .. verb] or verb:sub(1, 2) == "__" or verb == "close",
           kind .. ":" .. verb .. " is not in the README")

@@ -48,6 +48,10 @@ describe("from", function()
     }))
     assert.are.equal("dry(multiplier 1, last 64) -> " .. default,
       tostring(sampling.from {dry_multiplier = 1}))
+    assert.are.equal("dynamic_temperature(min 0, max 1.5, exponent 1) -> sample",
+      tostring(sampling.from {
+        temperature = 0.5, dynatemp_range = 1, top_k = 0, top_p = 1, min_p = 0,
+      }))
     assert.are.equal("penalties(last 64, repetition 1.2) -> " .. default,
       tostring(sampling.from {repetition_penalty = 1.2}))
   end)

@@ -108,6 +108,13 @@ describe("penalties", function()
     seq:rewind(5)
     context:step()
     assert.are.same({265}, penalized(stage, seq))
+    seq:rewind(2) -- into the prompt: what comes now is told
+    context:step()
+    assert.are.same({}, penalized(stage, seq))
+    feed(seq, 290)
+    feed(seq, 291)
+    feed(seq, 292)
+    assert.are.same({290, 291, 292}, penalized(stage, seq))
     stage:reset()
     assert.are.same({}, penalized(stage, seq))
     assert.are.same({265, 270, 290}, penalized(copy, fork))
@@ -276,6 +283,23 @@ describe("ban and allow_only", function()
     end
     assert.is_nil(sampling.ban {5}:apply(seq:logits():reset(), seq, no_draw))
   end)
+end)
+
+it("what a stage must know of a model is worked out once", function()
+  local memo = require("lull.sampling.tokens").memo
+  local calls = 0
+  local known = memo(function(model)
+    calls = calls + 1
+    if calls == 1 then
+      return nil, "no", "ESTATE"
+    end
+    return {model = model}
+  end)
+  assert.are.same({nil, "no", "ESTATE"}, {known(helper.model())})
+  assert.are.equal(helper.model(), known(helper.model()).model)
+  assert.are.equal(cases.model(), known(cases.model()).model)
+  assert.are.equal(known(helper.model()), known(helper.model()))
+  assert.are.equal(3, calls)
 end)
 
 -------------------------------------------------------------------------------- phrases

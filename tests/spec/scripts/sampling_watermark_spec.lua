@@ -70,8 +70,25 @@ describe("the watermark", function()
       assert.is_true(found.scored > 60 and found.green > found.scored / 2)
       assert.is_true(math.abs(detect(plain).z) < 4)
       assert.is_true(math.abs(stranger(marked).z) < 4)
-      assert.are.same(found, detect(model:encode(marked)))
+      local ids = model:encode(marked)
+      assert.are.same(found, detect(ids))
+      for i = 1, #ids do
+        ids[i] = ids[i] * 2 / 2 -- a float, where Lua tells them from integers
+      end
+      assert.are.same(found, detect(ids))
     end
+  end)
+
+  it("is found with a width of its own", function()
+    local given = {secret = "lull", gamma = 0.5, delta = 5, width = 3}
+    local marked = tell(given, 4)
+    local function z_of(width)
+      return sampling.watermark_detector {
+        secret = "lull", gamma = 0.5, width = width, model = model,
+      }(marked).z
+    end
+    assert.is_true(z_of(3) > 6)
+    assert.is_true(math.abs(z_of(2)) < 4)
   end)
 
   it("is counted once per run of tokens", function()

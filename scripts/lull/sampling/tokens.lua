@@ -1,12 +1,10 @@
 --- What stages must know of a model's tokens; worked out once per model.
--- @module lull.sampling.vocabulary
-local core = require "lull.core"
-
-local vocabulary = {}
+-- @module lull.sampling.tokens
+local tokens = {}
 
 --- A function that keeps, per model, what build(model) returned, as long as the model lives.
 -- Failures (nil, message, code) are passed on and not kept.
-function vocabulary.memo(build)
+function tokens.memo(build)
   local known = setmetatable({}, {__mode = "k"})
   return function(model)
     local value = known[model]
@@ -23,29 +21,10 @@ function vocabulary.memo(build)
 end
 
 --- The ids that end a text: BOS and EOS, as far as the model has them.
-function vocabulary.ends(model)
+function tokens.ends(model)
   local ids = {}
   ids[#ids + 1] = model:bos()
   ids[#ids + 1] = model:eos()
-  return ids
-end
-
---- The ids whose piece contains any of these strings.
--- @return nil, message, code without a tokenizer
-function vocabulary.containing(model, strings)
-  local ids = {}
-  for id = 0, model:vocab_size() - 1 do
-    local piece, message, code = model:piece(id)
-    if not piece then
-      return nil, message, code
-    end
-    for _, text in ipairs(strings) do
-      if piece:find(text, 1, true) then
-        ids[#ids + 1] = id
-        break
-      end
-    end
-  end
   return ids
 end
 
@@ -53,7 +32,7 @@ end
 -- space where the two differ. A text that begins with a space or a line break is written as it
 -- is, and so is a list of ids.
 -- @return nil, message, code without a tokenizer
-function vocabulary.spellings(model, text)
+function tokens.spellings(model, text)
   if type(text) == "table" then
     return {text}
   end
@@ -70,7 +49,7 @@ end
 
 -- The spellings of a text that are one token.
 local function single_tokens(model, text, where)
-  local spellings, message, code = vocabulary.spellings(model, text)
+  local spellings, message, code = tokens.spellings(model, text)
   if not spellings then
     return nil, message, code
   end
@@ -90,7 +69,7 @@ end
 --- The ids an item of a list means: an id itself, or a text's tokens.
 -- @param where the function's name, for messages
 -- @raise on an id outside the vocabulary or a text that is no single token
-function vocabulary.ids_of(model, item, where)
+function tokens.ids_of(model, item, where)
   if type(item) == "number" then
     if item >= model:vocab_size() then
       error(where .. ": token " .. item .. " is outside this model's vocabulary of "
@@ -101,13 +80,4 @@ function vocabulary.ids_of(model, item, where)
   return single_tokens(model, item, where)
 end
 
---- A token set of the ids in these lists.
-function vocabulary.set(model, lists)
-  local set = core.token_set(model)
-  for _, ids in ipairs(lists) do
-    set:add(ids)
-  end
-  return set
-end
-
-return vocabulary
+return tokens
