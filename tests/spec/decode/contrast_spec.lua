@@ -313,7 +313,7 @@ describe("dola", function()
     end, sampling.sample()}
     for _, given in ipairs {
       {}, {ban_phrases = {" was", " the", "e"}}, {draft = decode.draft_lookup {ngram = 1}},
-      {draft = decode.draft_model(model)},
+      {draft = decode.draft_model(model)}, {heal = true},
     } do
       assert.are.equal(tell(anew, given), tell(chain(), given))
     end
