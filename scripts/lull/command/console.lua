@@ -5,6 +5,7 @@
 --
 --     0 done   1 the work failed   2 wrong usage   3 the environment   130 interrupted
 -- @module lull.command.console
+local glyphs = require "lull.command.glyphs"
 local options = require "lull.options"
 
 local console = {
@@ -22,6 +23,11 @@ local EPIPE = 32 -- the same number on Linux, the BSDs and Mac OS X
 -- the long one is shown and the short one told.
 function console.option(parser, short, long, description)
   return parser:option(long, "(" .. short .. ") " .. description):hidden_name(short)
+end
+
+--- A flag with a short name, shown likewise.
+function console.flag(parser, short, long, description)
+  return parser:flag(long, "(" .. short .. ") " .. description):hidden_name(short)
 end
 
 --- Give up. `message` may have several lines; nil stays quiet.
@@ -55,10 +61,38 @@ end
 --- Is the last thing that was printed a finished line?
 console.at_line_start = true
 
--- Lua cannot ask; the shell can, about the descriptors it inherits.
-local function is_terminal(descriptor)
-  local status = os.execute("test -t " .. descriptor)
+--- Does a shell command succeed?
+function console.succeeds(command)
+  local status = os.execute(command)
   return status == true or status == 0
+end
+
+--- A word as a shell takes it.
+function console.shell_word(text)
+  return text:find("^[%w_./=-]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+--- Is a descriptor a terminal? Lua cannot ask; the shell can, about those it inherits.
+function console.is_terminal(descriptor)
+  return console.succeeds("test -t " .. descriptor)
+end
+
+local NARROWEST, WIDEST, USUAL = 40, 1000, 80
+
+--- How many columns there are to print in: COLUMNS, or what the terminal says, or 80.
+function console.columns()
+  local columns = tonumber(os.getenv("COLUMNS"))
+  if not columns and console.is_terminal(1) then
+    local answer = io.popen("stty size < /dev/tty 2> /dev/null")
+    columns = answer and tonumber((answer:read("*a"):match("^%d+ (%d+)")))
+    if answer then
+      answer:close()
+    end
+  end
+  if not columns or columns % 1 ~= 0 or columns < 1 then
+    return USUAL
+  end
+  return math.max(NARROWEST, math.min(WIDEST, columns))
 end
 
 local has_terminal -- is standard error one? nil: not yet asked
@@ -70,7 +104,7 @@ function console.progress(text)
   if text == progress then
     return
   elseif has_terminal == nil then
-    has_terminal = is_terminal(2)
+    has_terminal = console.is_terminal(2)
   end
   if has_terminal then
     write(io.stderr, "\r" .. text .. (" "):rep(#progress - #text)
@@ -131,13 +165,28 @@ function console.number(text)
   return tonumber(text) or tonumber((text:gsub("%.", ",")))
 end
 
+--- What a word of the command line means under one of the library's option rules: a number, true
+-- or false, or the word itself; nil where the rule allows none of them.
+function console.value(text, rule)
+  local truth
+  if text == "true" or text == "false" then
+    truth = text == "true"
+  end
+  local meanings = {console.number(text), truth, text}
+  for i = 1, 3 do
+    if meanings[i] ~= nil and options.allows(rule, meanings[i]) then
+      return meanings[i]
+    end
+  end
+  return nil
+end
+
 --- A converter for argparse that obeys one of the library's option rules; `name` is what the
 -- message calls the option.
 function console.by_rule(name, rule)
-  local numeric = rule.type == "integer" or rule.type == "number" or rule.test
   return function(text)
-    local value = numeric and console.number(text) or not numeric and text or nil
-    if value ~= nil and options.allows(rule, value) then
+    local value = console.value(text, rule)
+    if value ~= nil then
       return value
     end
     return nil, name .. ": " .. options.expected(rule) .. " expected, got '" .. text .. "'"
@@ -205,34 +254,8 @@ local ESCAPES = {
   ["\r"] = "\\r", ["\t"] = "\\t",
 }
 
-local REPLACEMENT = "\239\191\189" -- U+FFFD, for bytes that are no UTF-8
-
--- Length of the valid UTF-8 character at i, or nil.
-local function character(text, i)
-  local a, b, c, d = text:byte(i, i + 3)
-  local function continues(byte, low, high)
-    return byte and byte >= (low or 0x80) and byte <= (high or 0xBF)
-  end
-  if a < 0x80 then
-    return 1
-  elseif a >= 0xC2 and a <= 0xDF then
-    return continues(b) and 2
-  elseif a >= 0xE0 and a <= 0xEF then
-    return continues(b, a == 0xE0 and 0xA0, a == 0xED and 0x9F) and continues(c) and 3
-  elseif a >= 0xF0 and a <= 0xF4 then
-    return continues(b, a == 0xF0 and 0x90, a == 0xF4 and 0x8F) and continues(c)
-      and continues(d) and 4
-  end
-end
-
 local function json_string(text)
-  local out, i = {}, 1
-  while i <= #text do
-    local length = character(text, i)
-    out[#out + 1] = length and text:sub(i, i + length - 1) or REPLACEMENT
-    i = i + (length or 1)
-  end
-  return '"' .. table.concat(out):gsub('[%c"\\\127]', function(c)
+  return '"' .. glyphs.to_utf8(text):gsub('[%c"\\\127]', function(c)
     return ESCAPES[c] or string.format("\\u%04x", c:byte())
   end) .. '"'
 end
