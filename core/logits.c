@@ -2,21 +2,6 @@
 #include "logits.h"
 #include "fpenv.h"
 
-/* The first id whose value is the largest one, max. */
-static int32_t find_first(const float *values, size_t n, float max)
-{
-    float pad[LULL_BLOCK];
-    size_t i, j;
-    for (i = 0; i < n; i += LULL_BLOCK) {
-        const float *v = lull_block(values, n, i, pad);
-        if (!lull_reaches(v, max)) continue;
-        for (j = 0; v[j] != max; j++) {
-        }
-        return (int32_t)(i + j);
-    }
-    return -1;
-}
-
 int32_t lull_logits_argmax(const float *values, size_t n)
 {
     int32_t id = -1;
@@ -24,7 +9,10 @@ int32_t lull_logits_argmax(const float *values, size_t n)
     lull_range r;
     lull_fpenv_enter(&env);
     r = lull_find_range(values, n);
-    if (r.max > -INFINITY) id = find_first(values, n, r.max);
+    if (r.max > -INFINITY) {
+        while (values[r.at] != r.max) r.at++;
+        id = (int32_t)r.at;
+    }
     lull_fpenv_leave(&env);
     return id;
 }
@@ -72,56 +60,6 @@ void lull_logits_moments(const float *values, size_t n, double *mean, double *de
     *mean = m.mean;
     *deviation = m.deviation;
     lull_fpenv_leave(&env);
-}
-
-/* ((1 + x) log(1 + x) + (1 - x) log(1 - x)) / 2 for x in 0..1 */
-static double contrast(double x)
-{
-    const double z = x * x;
-    double series = 0;
-    int k;
-    if (x >= 1) return lull_log(2);
-    if (x > 0.25) return 0.5 * ((1 + x) * lull_log(1 + x) + (1 - x) * lull_log(1 - x));
-    for (k = 13; k >= 1; k--) series = series * z + 1.0 / (2 * k * (2 * k - 1));
-    return series * z;
-}
-
-/* With p and q at a token, m = (p + q) / 2 and x = |p - q| / (p + q), its part
- * (p log(p / m) + q log(q / m)) / 2 is m contrast(x), which nothing cancels in.  Added in the order
- * of ids. */
-static double find_divergence(const float *values, const float *other, size_t n, float max,
-                              float other_max)
-{
-    const lull_scale s = lull_find_scale(n, max), other_s = lull_find_scale(n, other_max);
-    const double factor = 1 / lull_total_mass(values, n, &s);
-    const double other_factor = 1 / lull_total_mass(other, n, &other_s);
-    float pad[LULL_BLOCK], other_pad[LULL_BLOCK];
-    double mass[LULL_BLOCK], other_mass[LULL_BLOCK], sum = 0;
-    size_t i, j;
-    for (i = 0; i < n; i += LULL_BLOCK) {
-        lull_weigh(lull_block(values, n, i, pad), &s, mass);
-        lull_weigh(lull_block(other, n, i, other_pad), &other_s, other_mass);
-        for (j = 0; j < LULL_BLOCK; j++) {
-            const double p = mass[j] * factor, q = other_mass[j] * other_factor;
-            if (p == q) continue;
-            sum += 0.5 * (p + q) * contrast((p > q ? p - q : q - p) / (p + q));
-        }
-    }
-    return sum;
-}
-
-double lull_logits_divergence(const float *values, const float *other, size_t n)
-{
-    volatile double result = (double)NAN;
-    lull_fpenv env;
-    lull_range r, other_r;
-    lull_fpenv_enter(&env);
-    r = lull_find_range(values, n);
-    other_r = lull_find_range(other, n);
-    if (lull_is_usable(&r) && lull_is_usable(&other_r))
-        result = find_divergence(values, other, n, r.max, other_r.max);
-    lull_fpenv_leave(&env);
-    return result;
 }
 
 size_t lull_logits_support(const float *values, size_t n, int32_t *ids, size_t capacity)
@@ -186,23 +124,28 @@ lull_status lull_logits_softmax(float *values, size_t n, lull_error *error)
     return status;
 }
 
-/* Called with a known count for all but the last block, so that it is vectorised. */
-static inline void scale_some(float *v, size_t n, float factor)
+/* Called with a known count for all but the last block, so that it is vectorised; a factor above 0
+ * leaves the banned banned by itself. */
+static inline void scale_some(float *v, size_t n, float factor, int positive)
 {
     size_t j;
     for (j = 0; j < n; j++) {
         const float scaled = v[j] * factor;
-        v[j] = v[j] > -INFINITY ? scaled : v[j];
+        v[j] = positive || v[j] > -INFINITY ? scaled : v[j];
     }
 }
 
 void lull_logits_scale(float *values, size_t n, float factor)
 {
     lull_fpenv env;
-    size_t i;
+    size_t i = 0;
     lull_fpenv_enter(&env);
-    for (i = 0; i + LULL_BLOCK <= n; i += LULL_BLOCK) scale_some(values + i, LULL_BLOCK, factor);
-    if (i < n) scale_some(values + i, n - i, factor);
+    if (factor > 0) {
+        for (; i + LULL_BLOCK <= n; i += LULL_BLOCK) scale_some(values + i, LULL_BLOCK, factor, 1);
+    } else {
+        for (; i + LULL_BLOCK <= n; i += LULL_BLOCK) scale_some(values + i, LULL_BLOCK, factor, 0);
+    }
+    if (i < n) scale_some(values + i, n - i, factor, 0);
     lull_fpenv_leave(&env);
 }
 

@@ -96,8 +96,12 @@ end
 --- Does a whole text match?
 -- @return true or false; or nil, message, code where finding out needs too much
 function Constraint:test(text)
-  local matcher = self.grammar:matcher()
-  local taken, message, code = matcher:accept_text(text)
+  local matcher, taken, message, code
+  matcher, message, code = self.grammar:matcher()
+  if not matcher then
+    return nil, message, code
+  end
+  taken, message, code = matcher:accept_text(text)
   local complete = matcher:complete()
   matcher:close()
   if not taken and code ~= "EINVAL" then
@@ -137,6 +141,28 @@ function constrain.grammar(text, given)
   local grammar = require "lull.constrain.grammar"
   local made = new("grammar", text, function()
     return grammar.read(text, checked.root)
+  end)
+  return made
+end
+
+--- JSON values that are valid under a JSON schema; lull.constrain.json_schema says which keywords
+-- there are, and how values are written. Needs LPeg.
+-- @param schema JSON text, or a Lua table as cjson.decode makes it (a property `order`, a list of
+--   names beside `properties`, gives their order, which tables do not have); true allows all
+-- @param given spaces ("optional"; "none", "one"): after : and ,; digits (15) of integers;
+--   decimals (6): digits behind the point of other numbers; max_length (none): characters of
+--   strings without maxLength
+function constrain.json_schema(schema, given)
+  options.argument("json_schema", 1, schema, {
+    test = function(value)
+      return type(value) == "string" or type(value) == "table" or value == true
+    end,
+    text = "JSON text or a table",
+  })
+  local json_schema = require "lull.constrain.json_schema"
+  local checked = options.check("json_schema", given, json_schema.OPTIONS)
+  local made = new("json_schema", schema, function()
+    return json_schema.read(schema, checked)
   end)
   return made
 end
