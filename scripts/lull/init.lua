@@ -23,6 +23,8 @@ local lull = {
   core = core,
   --- The version, "0.1.0".
   version = core.version,
+  --- Forms that a text must have: lull.constrain.
+  constrain = require "lull.constrain",
   --- Strategies for choosing tokens; see lull.sampling.
   sampling = require "lull.sampling",
 
