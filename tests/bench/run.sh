@@ -1,12 +1,12 @@
 #!/bin/sh
 # Lists the measurements, and runs one: builds the programs and random models it needs first.
-# usage: run.sh one|many|prefill|threads|growth|perplexity|memory|ppc|kernels [OPTIONS]
+# usage: run.sh one|many|prefill|threads|growth|perplexity|constrain|memory|ppc|kernels [OPTIONS]
 set -eu
 
 here=$(dirname "$0")
 if [ $# -eq 0 ]; then
   echo 'usage: tests/bench/run.sh NAME [OPTIONS]'
-  for script in one many prefill threads growth perplexity memory ppc kernels; do
+  for script in one many prefill threads growth perplexity constrain memory ppc kernels; do
     echo
     sed -n '2,/^set /{/^set /d;/shellcheck/d;s/^# \{0,1\}/  /p;}' "$here/$script.sh"
   done
@@ -15,7 +15,7 @@ fi
 name=$1
 shift
 case $name in
-  one | many | prefill | threads | growth | perplexity | memory | ppc | kernels)
+  one | many | prefill | threads | growth | perplexity | constrain | memory | ppc | kernels)
     exec sh "$here/$name.sh" "$@"
     ;;
   *) echo "run.sh: no measurement is called $name" >&2; exit 2 ;;
