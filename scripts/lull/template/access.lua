@@ -54,11 +54,7 @@ end
 local function entry(rt, value, key)
   local kind = kind_of(value)
   if kind == "dict" then
-    local key_kind = kind_of(key)
-    if key_kind == "list" or key_kind == "dict" then
-      return nil
-    end
-    return values.get(value, key)
+    return values.find(value, key)
   elseif kind == "str" or kind == "list" or kind == "tuple" or kind == "range" then
     local i = values.integer(key)
     return i and operators.index(rt, value, i)

@@ -8,7 +8,7 @@ local values = require "lull.template.values"
 
 local convert = {}
 
-local unpack = rawget(table, "unpack") or unpack
+local unpack = unpack or table.unpack -- luacheck: compat
 local MAX_NESTING = 100
 
 -- A map whose keys have an order; see convert.ordered.

@@ -18,7 +18,7 @@ local filters = {}
 
 local routine, given, integer = signature.routine, signature.given, signature.integer
 local kind_of = values.kind
-local unpack = rawget(table, "unpack") or unpack
+local unpack = unpack or table.unpack -- luacheck: compat
 
 for name, filter in pairs(sequences.filters) do
   filters[name] = filter
@@ -253,9 +253,9 @@ local function cut(value, precision, direction)
   end
   local unit = number.power_of_ten(math.abs(precision))
   if precision < 0 then
-    return direction(value * (1 / unit)) / (1 / unit)
+    unit = 1 / unit
   end
-  return direction(value * unit) / unit
+  return (direction(value * unit) + 0.0) / unit -- -0 becomes 0, as Python's ints have it
 end
 
 filters.round = routine("precision? method?", function(_, value, precision, method)

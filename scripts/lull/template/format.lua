@@ -194,8 +194,12 @@ function format.percent(rt, template, argument)
       precision = point == "." and (number_or_star(precision) or 0) or nil
       local value
       if name then
-        value = kind == "dict" and values.get(argument, name)
-          or fault.raise("the format needs a mapping with '" .. name .. "'")
+        if kind == "dict" then
+          value = values.get(argument, name)
+        end
+        if value == nil then
+          fault.raise("the format needs a mapping with '" .. name .. "'")
+        end
       else
         value = next_value()
       end
@@ -275,8 +279,6 @@ local function spec_one(rt, value, spec)
     local given = values.number(value)
     if field.type:find("^[eEfFgG%%]$") then
       return spec_float(given + 0.0, field)
-    elseif kind == "bool" and field.type == "" then
-      return pad(value and "True" or "False", field.width, field.align or "<", field.fill)
     elseif field.type ~= "" and field.type ~= "d" and field.type ~= "n" and not BASES[field.type]
       or field.precision then
       fault.raise(bad)

@@ -184,7 +184,10 @@ end
 function EVALUATE.slice(rt, node)
   local object = evaluate(rt, node.object)
   local start, stop = evaluate(rt, node.start), evaluate(rt, node.stop)
-  local step = node.step and evaluate(rt, node.step) or values.none
+  local step = values.none
+  if node.step then
+    step = evaluate(rt, node.step)
+  end
   rt.at = node.at
   return operators.slice(rt, object, start, stop, step)
 end

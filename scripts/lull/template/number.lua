@@ -23,7 +23,7 @@ end
 
 --- A float.
 function number.float(value)
-  return setmetatable({kind = "float", value = value + 0.0}, Float)
+  return setmetatable({kind = "float", value = value * 1.0}, Float)
 end
 
 --- An int, checked; -0 becomes 0, and Lua 5.3's integers doubles, which do not wrap around.

@@ -47,7 +47,7 @@ local function modulo(x, y)
   if rest ~= 0 and (rest < 0) ~= (y < 0) then
     rest = rest + y
   elseif rest == 0 then
-    rest = y < 0 and -0.0 or 0.0
+    rest = (y < 0 and -1 or 1) * 0 -- with its sign; the literals 0.0 and -0.0 are one in Lua 5.1
   end
   return rest
 end

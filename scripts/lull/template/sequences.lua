@@ -33,6 +33,14 @@ local function getter(attribute)
   return given(attribute) and access.path(attribute) or itself
 end
 
+-- A value, or what is given for one that is undefined.
+local function instead(value, default)
+  if kind_of(value) == "undefined" and given(default) then
+    return default
+  end
+  return value
+end
+
 -------------------------------------------------------------------------------- order
 
 -- Merge order[from..middle] and order[middle+1..to] into out; of equals the left comes first.
@@ -156,8 +164,7 @@ filters.groupby = routine("attribute default? case_sensitive?",
     local get = access.path(attribute)
     local items, keys = values.demand_items(rt, value), {}
     local function key_of(item)
-      local key = get(rt, item)
-      return kind_of(key) == "undefined" and given(default) and default or key
+      return instead(get(rt, item), default)
     end
     for i, item in ipairs(items) do
       keys[i] = folded(key_of(item), case_sensitive)
@@ -242,7 +249,7 @@ local function choosing(wanted, by_attribute)
     if by_attribute then
       get, off = access.path(args[1] or fault.raise("the name of an attribute is missing")), 2
     end
-    local name = args[off] and values.demand_string(args[off])
+    local name = args[off] ~= nil and values.demand_string(args[off])
     local rest, kept = rest_of(args, off + 1), {}
     for _, item in ipairs(items) do
       rt:spend(1)
@@ -271,8 +278,7 @@ local function attribute_mapper(named)
     fault.raise("map takes attribute and default by name, and nothing else")
   end
   return function(rt, item)
-    local found = get(rt, item)
-    return kind_of(found) == "undefined" and given(default) and default or found
+    return instead(get(rt, item), default)
   end
 end
 

@@ -5,7 +5,7 @@ local values = require "lull.template.values"
 
 local signature = {}
 
-local unpack = rawget(table, "unpack") or unpack
+local unpack = unpack or table.unpack -- luacheck: compat
 
 --- A routine of a template: body(rt, subject, ...) with one value for each parameter, nil where an
 -- optional one is not given.

@@ -24,12 +24,12 @@ end
 
 values.kind = kind_of
 
-local NAMES = {none = "NoneType", view = "dict_items", iterator = "generator"}
+local NAMES = {none = "NoneType", iterator = "generator"}
 
 --- The name of its type in messages.
 function values.type_name(value)
   local kind = kind_of(value)
-  return NAMES[kind] or kind
+  return kind == "view" and "dict_" .. value.what or NAMES[kind] or kind
 end
 
 local type_name = values.type_name
@@ -113,7 +113,8 @@ end
 
 -------------------------------------------------------------------------------- dicts
 
--- What is equal has one key: 1, 1.0 and True; strings apart from numbers.
+-- What is equal has one key: 1, 1.0 and True; strings apart from numbers. What can change has
+-- none: nil.
 local function hash(value, depth)
   local kind = kind_of(value)
   if kind == "str" then
@@ -127,16 +128,27 @@ local function hash(value, depth)
     local parts = {}
     for i, item in ipairs(value) do
       local part = hash(item, depth + 1)
+      if part == nil then
+        return nil
+      end
       part = type(part) == "number" and number.float_text(part) or tostring(part)
       parts[i] = #part .. ":" .. part
     end
     return "t" .. table.concat(parts)
-  elseif kind == "list" or kind == "dict" then
-    fault.raise("unhashable type: '" .. kind .. "'")
+  elseif kind == "list" or kind == "dict" or kind == "view" and value.what ~= "values" then
+    return nil
   elseif kind == "undefined" then
     return "u"
   end
   return value
+end
+
+local function demand_hash(value)
+  local hashed = hash(value, 1)
+  if hashed == nil then
+    fault.raise("unhashable type: '" .. values.type_name(value) .. "'")
+  end
+  return hashed
 end
 
 --- A dict: keys in the order in which they came.
@@ -146,7 +158,7 @@ end
 
 --- Set an entry of a dict under construction.
 function values.put(dict, key, value)
-  local hashed = hash(key, 1)
+  local hashed = demand_hash(key)
   local i = dict.index[hashed]
   if not i then
     i = dict.n + 1
@@ -157,7 +169,15 @@ end
 
 --- An entry of a dict, or nil.
 function values.get(dict, key)
-  return dict.values[dict.index[hash(key, 1)]]
+  return dict.values[dict.index[demand_hash(key)]]
+end
+
+--- The same, and also nil for what cannot be a key.
+function values.find(dict, key)
+  local hashed = hash(key, 1)
+  if hashed ~= nil then
+    return dict.values[dict.index[hashed]]
+  end
 end
 
 --- A dict from a Lua table of names, in this order of them.
@@ -197,7 +217,7 @@ function values.length(value)
   elseif kind == "undefined" then
     return 0
   end
-  return value.length and value:length()
+  return type(value) == "table" and value.length and value:length() or nil
 end
 
 --- The items of anything one can iterate over, as a Lua list that must not be changed; nil for
