@@ -112,9 +112,11 @@ end
 -- What the engine made itself: none, floats, and what a function got and gives back.
 local made = setmetatable({}, {__mode = "k"})
 
---- Mark a table as a template's value, which passes unchanged.
+--- Mark a template's value, so that it passes unchanged.
 function convert.own(value)
-  made[value] = true
+  if type(value) == "table" then
+    made[value] = true
+  end
   return value
 end
 
@@ -164,6 +166,21 @@ end
 -- @raise on what a template cannot hold
 function convert.from_lua(value, path)
   return from(value, path, 0)
+end
+
+--- All variables of a rendering: a table of names, or a dict made by template.json.
+function convert.variables(given)
+  local converted = {}
+  if made[given] then
+    for i = 1, given.n or 0 do
+      converted[given.keys[i]] = given.values[i]
+    end
+    return converted
+  end
+  for name, value in pairs(given) do
+    converted[name] = convert.from_lua(value, tostring(name))
+  end
+  return converted
 end
 
 --- A Lua value for a template's: None and undefined are nil, numbers lose whether they were

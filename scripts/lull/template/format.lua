@@ -180,7 +180,7 @@ function format.percent(rt, template, argument)
     local flags, width, point, precision, conversion, last = template:match(DIRECTIVE,
       after or at + 1)
     i = last
-    if conversion == "%" then
+    if conversion == "%" and last == at + 2 then
       add("%")
     elseif conversion == "" or not conversion:find("[diouxXeEfFgGcrsa]") then
       fault.raise("unsupported format character after '%' in " .. text.repr(template:sub(1, 40)))
@@ -326,7 +326,8 @@ end
 --- template.format(*args, **named).
 -- @param access how to read attributes and items: functions attribute(value, name), item(...)
 function format.braces(rt, template, args, named, access)
-  local parts, i, automatic, size = {}, 1, 0, 0
+  local parts, i, size = {}, 1, 0
+  local automatic, numbered = 0, false
   local function add(piece)
     size = size + #piece
     rt:text(size)
@@ -336,6 +337,11 @@ function format.braces(rt, template, args, named, access)
     if name == "" or name:find("^[.%[]") then
       automatic = automatic + 1
       name = number.int_text(automatic - 1) .. name
+    else
+      numbered = numbered or name:find("^%d") ~= nil
+    end
+    if numbered and automatic > 0 then
+      fault.raise("format: some fields are numbered and some are not")
     end
     return look_up(name, args, named, access)
   end

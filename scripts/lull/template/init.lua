@@ -8,7 +8,8 @@
 -- lstrip_blocks are on, lists and dicts cannot be changed, there are `tojson`, `raise_exception`,
 -- `strftime_now`, `break` and `continue`, and `{% generation %}` passes its text through. Values
 -- behave as Python's do: `True` prints "True", 1.0 prints "1.0", an undefined name prints nothing
--- and is false, text is measured in code points. Ints end at 2^53, and nothing is escaped for HTML.
+-- and is false, text is measured in code points. Other than there, ints end at 2^53 - 1, nothing is
+-- escaped for HTML, and a template stands alone (no include, import, extends or block).
 --
 -- A template is data from a file: what is wrong with it comes back as `nil, message, code` with
 -- "name:line:column: " before the message. It is never compiled to Lua, and what it may use up is
@@ -17,6 +18,7 @@
 local convert = require "lull.template.convert"
 local fault = require "lull.template.fault"
 local functions = require "lull.template.functions"
+local json = require "lull.template.json"
 local lexer = require "lull.template.lexer"
 local options = require "lull.options"
 local runner = require "lull.template.runner"
@@ -80,6 +82,21 @@ local function parse(self)
   return true
 end
 
+--- A variable from JSON, such as the description of a tool: unlike a Lua table it keeps the order
+-- of keys, and knows {} from [] and 1.0 from 1.
+-- @param source the text
+-- @return the value, or nil, message, "EFORMAT"
+function template.json(source)
+  options.argument("json", 1, source, {type = "string"})
+  local ok, result = fault.protect(json.read, source)
+  if ok then
+    return convert.own(result)
+  elseif not fault.is(result) then
+    error(result, 0)
+  end
+  return nil, result.message, result.code
+end
+
 --- A template from its text. It is parsed when it is first rendered, or by `check`: a model
 -- whose template has an odd tag loads all the same.
 -- @param source the text
@@ -117,16 +134,14 @@ function Template:check()
 end
 
 --- The text for these variables. Functions among them are called with Lua values and may yield.
--- @param vars a table of names to strings, numbers, booleans, lists, maps and functions
+-- @param vars a table of names to strings, numbers, booleans, lists, maps and functions; or what
+-- template.json made of an object
 -- @return the text, or nil, message, code: what raise_exception said, a mistake in the template
 -- ("EFORMAT"), or a limit ("ELIMIT")
 -- @raise when a variable is something that a template cannot hold
 function Template:render(vars)
   options.argument("render", 1, vars or {}, {type = "table"})
-  local converted = {}
-  for name, value in pairs(vars or {}) do
-    converted[name] = convert.from_lua(value, tostring(name))
-  end
+  local converted = convert.variables(vars or {})
   local parsed, message, code = parse(self)
   if not parsed then
     return nil, message, code

@@ -1,4 +1,5 @@
---- JSON as Python's json.dumps writes it; the filter tojson.
+--- JSON: written as Python's json.dumps does it, for the filter tojson, and read with the order of
+-- its keys.
 -- @module lull.template.json
 local fault = require "lull.template.fault"
 local number = require "lull.template.number"
@@ -166,6 +167,139 @@ function json.write(rt, value, options)
   }, Writer)
   writer:value(value, 0)
   return table.concat(writer)
+end
+
+-------------------------------------------------------------------------------- reading
+
+local Reader = {}
+Reader.__index = Reader
+
+function Reader:fail(what)
+  fault.raise("JSON: " .. what .. " at byte " .. format("%.0f", self.i))
+end
+
+-- What matches a pattern here, after white space; moves on.
+function Reader:take(pattern)
+  local from, to = self.s:find("^[ \t\r\n]*" .. pattern, self.i)
+  if from then
+    local taken = self.s:sub(from, to):gsub("^[ \t\r\n]+", "")
+    self.i = to + 1
+    return taken
+  end
+end
+
+local ESCAPED = {
+  n = "\n", r = "\r", t = "\t", b = "\b", f = "\f", ['"'] = '"', ["\\"] = "\\", ["/"] = "/",
+}
+
+-- The escape sequence whose backslash is at byte i: its text, and the byte after it.
+function Reader:escape(i)
+  local letter = self.s:sub(i + 1, i + 1)
+  if ESCAPED[letter] then
+    return ESCAPED[letter], i + 2
+  end
+  local high = self.s:match("^u(%x%x%x%x)", i + 1)
+  if not high then
+    self.i = i
+    self:fail("an unknown escape")
+  end
+  high = tonumber(high, 16)
+  local low = self.s:match("^\\u([dD][c-fC-F]%x%x)", i + 6)
+  if high >= 0xD800 and high < 0xDC00 and low then
+    return text.encode(0x10000 + (high - 0xD800) * 1024 + tonumber(low, 16) - 0xDC00), i + 12
+  end
+  return text.encode(high), i + 6
+end
+
+function Reader:string()
+  local parts, i = {}, self.i
+  while true do
+    local at = self.s:find('["\\%c]', i)
+    local c = at and self.s:sub(at, at)
+    if not at or CONTROLS[c] then
+      self:fail("a string that does not end")
+    end
+    parts[#parts + 1] = self.s:sub(i, at - 1)
+    if c == '"' then
+      self.i = at + 1
+      return table.concat(parts)
+    elseif c == "\\" then
+      parts[#parts + 1], i = self:escape(at)
+    else
+      parts[#parts + 1], i = c, at + 1
+    end
+  end
+end
+
+function Reader:number()
+  local digits = self:take("%-?%d+%.?%d*[eE]?[-+]?%d*")
+  local value = digits and not digits:find("^%-?0%d") and not digits:find("%.$")
+    and not digits:find("%.[eE]") and number.parse(digits)
+  if not value then
+    self:fail("an unexpected character")
+  elseif digits:find("[.eE]") or math.abs(value) > number.LIMIT then
+    return number.float(value)
+  end
+  return number.int(value)
+end
+
+function Reader:list(depth)
+  local list = values.list {}
+  if self:take("%]") then
+    return list
+  end
+  repeat
+    list[#list + 1] = self:value(depth)
+  until not self:take(",")
+  return self:take("%]") and list or self:fail("',' or ']' is missing")
+end
+
+function Reader:dict(depth)
+  local dict = values.dict()
+  if self:take("}") then
+    return dict
+  end
+  repeat
+    local key = self:take('"') and self:string() or self:fail("a key is missing")
+    if not self:take(":") then
+      self:fail("':' is missing")
+    end
+    values.put(dict, key, self:value(depth))
+  until not self:take(",")
+  return self:take("}") and dict or self:fail("',' or '}' is missing")
+end
+
+local WORDS = {["true"] = true, ["false"] = false, null = values.none}
+
+function Reader:value(depth)
+  depth = depth + 1
+  if depth > MAX_NESTING then
+    self:fail("nested too deeply")
+  elseif self:take('"') then
+    return self:string()
+  elseif self:take("{") then
+    return self:dict(depth)
+  elseif self:take("%[") then
+    return self:list(depth)
+  end
+  local word = self:take("%l+")
+  if word == nil then
+    return self:number()
+  elseif WORDS[word] == nil then
+    self:fail("an unknown word")
+  end
+  return WORDS[word]
+end
+
+--- A template's value from JSON. Keys keep their order, {} is a dict and [] a list, 1.0 a float.
+-- What is wrong with the text is a fault.
+function json.read(s)
+  local reader = setmetatable({s = s, i = 1}, Reader)
+  local value = reader:value(0)
+  if not reader:take("$") then
+    reader:fail("something after the value")
+  end
+  return value
 end
 
 return json

@@ -161,7 +161,11 @@ function Lexer:token(i)
     end
     local integer, base = integer_at(source, i)
     local plain = integer:gsub("_", "")
-    self:add("integer", number.digits(base == 10 and plain or plain:sub(3), base), i)
+    local value = number.digits(base == 10 and plain or plain:sub(3), base)
+    if value > number.LIMIT then
+      fault.raise("an integer of more than 53 bits", i)
+    end
+    self:add("integer", value, i)
     return i + #integer
   end
   local name = source:match("^[A-Za-z_\128-\255][A-Za-z0-9_\128-\255]*", i)

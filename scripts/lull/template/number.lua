@@ -1,6 +1,6 @@
 --- Numbers as Python has them, on any Lua.
 --
--- An int is a Lua number without a fraction, up to 2^53 either way (more is refused: a double
+-- An int is a Lua number without a fraction, below 2^53 either way (more is refused: a double
 -- could not hold it). A float is a table {kind = "float", value =}, because 1.0 prints "1.0" and
 -- 1 prints "1", and Lua before 5.3 cannot tell them apart.
 -- @module lull.template.number
@@ -11,8 +11,8 @@ local number = {}
 local floor, format = math.floor, string.format
 local huge = math.huge
 
---- The largest int.
-number.LIMIT = 2 ^ 53
+--- The largest int: beyond it a double cannot tell neighbours apart.
+number.LIMIT = 2 ^ 53 - 1
 
 local Float = {}
 
@@ -91,7 +91,8 @@ function number.float_text(value)
   return sign .. digits:sub(1, exponent + 1) .. "." .. (fraction == "" and "0" or fraction)
 end
 
---- Digits in a base as an int, or nil. (tonumber wraps around or stops at 32 bits, by the Lua.)
+--- Digits in a base as a number, or nil; it may be too large for an int. (tonumber wraps around or
+-- stops at 32 bits, by the Lua.)
 function number.digits(s, base)
   local value = 0.0
   for c in s:gmatch(".") do
@@ -101,7 +102,7 @@ function number.digits(s, base)
     end
     value = value * base + digit
   end
-  return number.int(value)
+  return value
 end
 
 --- int(text, base): surrounding space, a sign, a prefix, single underscores; or nil.

@@ -256,12 +256,16 @@ end
 -- called.
 local function new_macro(rt, node)
   local parent = rt.scope
-  return values.callable(node.name or "caller", function(_, args, named)
+  local macro = values.callable(node.name or "caller", function(_, args, named)
     local outer = rt.scope
     local scope = bind_macro(rt, node, parent, args, named)
     rt.scope = outer
     return (capture(rt, node.body, scope))
   end)
+  function macro.attribute(_, _, name)
+    return name == "name" and node.name or nil
+  end
+  return macro
 end
 
 function RUN.macro(rt, node)
