@@ -58,8 +58,11 @@ local function float_digits(value, conversion, precision, alternate)
   elseif precision > 99 then
     fault.raise("a precision of more than 99") -- more than string.format takes
   end
-  return number.format("%" .. (alternate and "#" or "") .. "." .. precision
-    .. (conversion == "F" and "f" or conversion), value)
+  local digits = number.digits_after(value, conversion == "F" and "f" or conversion, precision)
+  if alternate and not digits:find(".", 1, true) then
+    digits = digits:gsub("^%d+", "%0.")
+  end
+  return digits
 end
 
 local function sign_of(value, flag)

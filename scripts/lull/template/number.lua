@@ -52,6 +52,26 @@ function number.format(directive, value)
   return (format(directive, value):gsub(",", "."))
 end
 
+local TIE = "^(.-)%.?(%d*)5" .. ("0"):rep(24) .. "(.*)$"
+
+--- A number with so many digits after the point, by %f, %e or %g (or F, E, G). Halves go to even:
+-- LuaJIT's format sends them up.
+function number.digits_after(value, conversion, precision)
+  local function with(count)
+    return number.format(format("%%.%.0f%s", count, conversion), value)
+  end
+  local rounded = with(precision)
+  if conversion:find("[gG]") or precision > 70 then
+    return rounded
+  end
+  -- A half shows exactly in the digits after: doubles do not come closer to one without being it.
+  local whole, digits, exponent = with(precision + 25):match(TIE)
+  if whole and #digits == precision and (whole .. digits):find("[02468]$") then
+    return whole .. (digits ~= "" and "." .. digits or "") .. exponent
+  end
+  return rounded
+end
+
 --- An int in decimal.
 function number.int_text(value)
   return format("%.0f", value)
@@ -60,7 +80,7 @@ end
 -- The shortest digits that read as value again: "-", "d.ddd", exponent.
 local function shortest(value)
   for precision = 0, 16 do
-    local s = number.format("%." .. precision .. "e", value)
+    local s = number.format(format("%%.%.0fe", precision), value)
     if number.parse(s) == value then
       local sign, head, tail, exponent = s:match("^(-?)(%d)%.?(%d*)e([-+]%d+)$")
       return sign, head .. tail, tonumber(exponent)
@@ -149,7 +169,7 @@ function number.round(value, precision)
   if value ~= value or value == huge or value == -huge or precision > 300 then
     return value
   elseif precision >= 0 then
-    return number.parse(number.format("%." .. precision .. "f", value))
+    return number.parse(number.digits_after(value, "f", precision))
   elseif precision < -308 then
     return 0 * value
   end
