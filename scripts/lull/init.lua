@@ -50,6 +50,20 @@ local lull = {
   clock = core.clock or os.clock,
 }
 
+-- Loaded when they are first asked for: a story needs none of them.
+local LATER = {
+  --- Templates in Jinja's language.
+  template = "lull.template",
+  --- The formats of conversations.
+  chat = "lull.chat",
+}
+
+setmetatable(lull, {__index = function(self, name)
+  local module = LATER[name] and require(LATER[name])
+  self[name] = module
+  return module
+end})
+
 local model = core.methods.model
 
 model.generate = generate.generate
