@@ -3,7 +3,6 @@
 -- As in jinja2, a dot looks for a method first and for an item then, brackets the other way round,
 -- and what is not there is undefined.
 -- @module lull.template.access
-local fault = require "lull.template.fault"
 local operators = require "lull.template.operators"
 local signature = require "lull.template.signature"
 local text = require "lull.template.text"
@@ -61,15 +60,9 @@ local function entry(rt, value, key)
   end
 end
 
-local function demand(value)
-  if kind_of(value) == "undefined" then
-    fault.raise(value.hint)
-  end
-end
-
 --- value.name
 function access.attribute(rt, value, name)
-  demand(value)
+  values.demand(value)
   local found = own(rt, value, name)
   if found == nil then
     found = entry(rt, value, name)
@@ -82,7 +75,7 @@ end
 
 --- value[key]
 function access.item(rt, value, key)
-  demand(value)
+  values.demand(value)
   local found = entry(rt, value, key)
   if found == nil and type(key) == "string" then
     found = own(rt, value, key)

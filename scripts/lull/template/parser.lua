@@ -58,22 +58,23 @@ end
 local DESCRIPTIONS = {
   data = "text", eof = "the end of the template", variable_begin = "'{{'",
   variable_end = "'}}'", block_begin = "'{%'", block_end = "'%}'", name = "a name",
+  integer = "an integer", float = "a float", string = "a string",
 }
 
---- A token in words.
+--- A token in words; a type, if it is nameless.
 function Parser.describe(token)
-  if token.type == "name" then
+  if token.type == "name" and token.value then
     return "'" .. token.value .. "'"
   end
-  return DESCRIPTIONS[token.type] or "'" .. tostring(token.type) .. "'"
+  return DESCRIPTIONS[token.type] or "'" .. token.type .. "'"
 end
 
 --- Take the current token, which must be this one.
 function Parser:expect(kind, word)
   if not self:at(kind, word) then
     local token = self:current()
-    fault.raise("expected " .. (word and "'" .. word .. "'" or Parser.describe {type = kind,
-      value = "a name"}) .. ", got " .. Parser.describe(token), token.at)
+    fault.raise("expected " .. Parser.describe {type = kind, value = word} .. ", got "
+      .. Parser.describe(token), token.at)
   end
   return self:take()
 end
@@ -136,8 +137,8 @@ function Parser:concatenation(first, at)
   return node
 end
 
---- An expression of operators that bind at least as tightly as `tightest`; all associate to
--- the left.
+--- An expression of operators that bind at least as tightly as `loosest`; all associate to the
+-- left.
 function Parser:operation(loosest)
   self:enter()
   local at = self:current().at

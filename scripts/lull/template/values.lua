@@ -52,7 +52,7 @@ end
 
 values.demand = demand
 
---- A list; it takes over the Lua table. n where there may be holes never applies: there are none.
+--- A list; it takes over the Lua table.
 function values.list(items)
   items.kind = "list"
   return items
