@@ -188,7 +188,7 @@ function number.round(value, precision)
   return low * unit
 end
 
---- 10^n for n of at least 0, by multiplication.
+--- Ten to the power n, which is at least 0, by multiplication.
 function number.power_of_ten(n)
   local value = 1.0
   for _ = 1, n do

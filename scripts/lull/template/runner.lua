@@ -38,14 +38,23 @@ local function print_text(rt, s)
   out[#out + 1] = s
 end
 
---- Run statements in a scope, and what they print is returned.
-local function capture(rt, body, scope)
-  local out, outer = rt.out, rt.scope
-  rt.out, rt.scope = {size = 0}, scope
-  local signal = run(rt, body)
+-- action(rt, what) in another scope.
+local function within(rt, scope, action, what)
+  local outer = rt.scope
+  rt.scope = scope
+  local result = action(rt, what)
+  rt.scope = outer
+  return result
+end
+
+-- The same, and what it prints comes back before its result.
+local function capture(rt, scope, action, what)
+  local out = rt.out
+  rt.out = {size = 0}
+  local result = within(rt, scope, action, what)
   local printed = table.concat(rt.out)
-  rt.out, rt.scope = out, outer
-  return printed, signal
+  rt.out = out
+  return printed, result
 end
 
 function RUN.data(rt, node)
@@ -66,15 +75,6 @@ end
 
 local function new_scope(parent)
   return {vars = {}, parent = parent}
-end
-
--- Run statements in a scope of their own.
-local function run_inside(rt, body, scope)
-  local outer = rt.scope
-  rt.scope = scope
-  local signal = run(rt, body)
-  rt.scope = outer
-  return signal
 end
 
 local function assign_attribute(rt, target, value)
@@ -110,7 +110,7 @@ end
 
 -- A block whose text goes through filters, and then to a target or to the output.
 function RUN.set_block(rt, node)
-  local printed, signal = capture(rt, node.body, new_scope(rt.scope))
+  local printed, signal = capture(rt, new_scope(rt.scope), run, node.body)
   if signal then
     return signal
   end
@@ -128,11 +128,11 @@ RUN["with"] = function(rt, node)
   for i, target in ipairs(node.targets) do
     assign(rt, scope, target, evaluate(rt, node.values[i]))
   end
-  return run_inside(rt, node.body, scope)
+  return within(rt, scope, run, node.body)
 end
 
 function RUN.scope(rt, node)
-  return run_inside(rt, node.body, new_scope(rt.scope))
+  return within(rt, new_scope(rt.scope), run, node.body)
 end
 
 -------------------------------------------------------------------------------- branches, loops
@@ -155,11 +155,7 @@ RUN["continue"] = function() return "continue" end
 local function passes(rt, node, outer, item)
   local scope = new_scope(outer)
   assign(rt, scope, node.target, item)
-  local inside = rt.scope
-  rt.scope = scope
-  local holds = truth(evaluate(rt, node.test))
-  rt.scope = inside
-  return holds
+  return truth(within(rt, scope, evaluate, node.test))
 end
 
 -- One round after the other over a value; `depth` counts the loops of a recursive one.
@@ -171,22 +167,15 @@ local function run_loop(rt, node, iterable, depth)
   end)
   if node.recursive then
     loop.call = function(_, args)
-      local printed = rt.out
-      rt.out = {size = 0}
-      local scope = rt.scope
-      rt.scope = outer
-      run_loop(rt, node, args[1] or fault.raise("loop() needs what to loop over"), depth + 1)
-      rt.scope = scope
-      local text = table.concat(rt.out)
-      rt.out = printed
-      return text
+      local inner = args[1] or fault.raise("loop() needs what to loop over")
+      return (capture(rt, outer, function() run_loop(rt, node, inner, depth + 1) end))
     end
   end
   while loop:advance() do
     local scope = new_scope(outer)
     scope.vars.loop = loop
     assign(rt, scope, node.target, loop.current)
-    local signal = run_inside(rt, node.body, scope)
+    local signal = within(rt, scope, run, node.body)
     if signal == "break" then
       break
     elseif not signal then
@@ -195,7 +184,7 @@ local function run_loop(rt, node, iterable, depth)
   end
   -- As in jinja2, `else` is for a loop no round of which came to its end.
   if unfinished and node.otherwise then
-    run_inside(rt, node.otherwise, new_scope(outer))
+    within(rt, new_scope(outer), run, node.otherwise)
   end
 end
 
@@ -205,51 +194,54 @@ end
 
 -------------------------------------------------------------------------------- macros
 
--- The scope of one call of a macro, from its arguments.
-local function bind_macro(rt, node, parent, args, named)
-  local scope = new_scope(parent)
-  local vars, names = scope.vars, node.parameters
-  local given = {}
-  for i = 1, named and named.n or 0 do
-    given[named.keys[i]] = named.values[i]
-  end
-  rt.scope = scope
-  for i, name in ipairs(names) do
+-- The scope of one call of a macro with its parameters; and a dict of the arguments by name that
+-- are left over.
+local function bind_parameters(rt, node, parent, args, named)
+  local scope, rest, taken = new_scope(parent), values.dict(), {}
+  for i, name in ipairs(node.parameters) do
     local value = args[i]
-    if value == nil then
-      value, given[name] = given[name], nil
+    if value == nil and named then
+      value = values.get(named, name)
+      taken[name] = true
     end
     if value == nil and node.defaults[i] then
-      value = evaluate(rt, node.defaults[i])
+      value = within(rt, scope, evaluate, node.defaults[i])
     elseif value == nil then
       value = values.undefined("the parameter '" .. name .. "' was not provided")
     end
-    vars[name] = value
+    scope.vars[name] = value
   end
-  if node.used.caller and vars.caller == nil then
-    vars.caller = given.caller or values.undefined("no caller is defined")
-    given.caller = nil
+  for i = 1, named and named.n or 0 do
+    local name = named.keys[i]
+    if name == "caller" and node.used.caller and scope.vars.caller == nil then
+      scope.vars.caller = named.values[i]
+    elseif not taken[name] then
+      values.put(rest, name, named.values[i])
+    end
   end
-  if node.used.varargs and vars.varargs == nil then
+  return scope, rest
+end
+
+-- The names that a macro has without having parameters for them.
+local function bind_specials(node, vars, args, rest)
+  local used, n = node.used, #node.parameters
+  local title = node.name or "caller"
+  if used.caller and vars.caller == nil then
+    vars.caller = values.undefined("no caller is defined")
+  end
+  if used.varargs and vars.varargs == nil then
     vars.varargs = values.tuple {}
-    for i = #names + 1, #args do
-      vars.varargs[i - #names] = args[i]
+    for i = n + 1, #args do
+      vars.varargs[i - n] = args[i]
     end
-  elseif #args > #names then
-    fault.raise((node.name or "caller") .. "() takes not more than " .. #names .. " arguments")
+  elseif #args > n then
+    fault.raise(title .. "() takes at most " .. n .. " arguments, got " .. #args)
   end
-  if node.used.kwargs and vars.kwargs == nil then
-    vars.kwargs = values.dict()
-    for i = 1, named and named.n or 0 do
-      local name = named.keys[i]
-      if given[name] ~= nil then
-        values.put(vars.kwargs, name, given[name])
-      end
-    end
-  elseif next(given) then
-    fault.raise((node.name or "caller") .. "() takes no argument '" .. next(given) .. "'")
+  if used.kwargs and vars.kwargs == nil then
+    vars.kwargs = rest
+  elseif rest.n > 0 then
+    fault.raise(title .. "() has no argument '" .. rest.keys[1] .. "'")
   end
-  return scope
 end
 
 -- What a macro or a call block is as a value. It sees the names around it as they are when it is
@@ -257,10 +249,9 @@ end
 local function new_macro(rt, node)
   local parent = rt.scope
   local macro = values.callable(node.name or "caller", function(_, args, named)
-    local outer = rt.scope
-    local scope = bind_macro(rt, node, parent, args, named)
-    rt.scope = outer
-    return (capture(rt, node.body, scope))
+    local scope, rest = bind_parameters(rt, node, parent, args, named)
+    bind_specials(node, scope.vars, args, rest)
+    return (capture(rt, scope, run, node.body))
   end)
   function macro.attribute(_, _, name)
     return name == "name" and node.name or nil
