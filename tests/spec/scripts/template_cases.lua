@@ -177,7 +177,7 @@ local FORMS = {
     "none", "{bool}",
   },
   rare = {"missing", "missing.x", "(x for", "x y", "[1", "loop.last", "'a' + 1", "1 / 0",
-    "xs.pop()"},
+    "xs.sort()"},
   digit = {"1", "9", "0", "a", "7"},
   letter = {"a", "b", "c", "zz", "d"},
   str_key = {"'k'", "name", "1", "none", "1.5", "(1, 2)"},
