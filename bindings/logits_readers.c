@@ -194,8 +194,12 @@ static int logits_llama2c(lua_State *L)
 /* logits:logprob(id): log-probability of id in the step's own, unchanged distribution */
 static int logits_logprob(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_view(L);
-    lua_pushnumber(L, lull_logits_logprob(v->raw, (size_t)v->n, lull_id_argument(L, 2, v)));
+    const lull_lua_logits *v = lull_open_view(L);
+    const int32_t id = lull_id_argument(L, 2, v);
+    if (v->sequence != NULL)
+        lua_pushnumber(L, (double)v->raw[id] - lull_sequence_logsumexp(v->sequence->handle));
+    else
+        lua_pushnumber(L, lull_logits_logprob(v->raw, (size_t)v->n, id));
     return 1;
 }
 

@@ -6,7 +6,7 @@ local console = require "lull.command.console"
 
 local command = {}
 
-local SUBCOMMANDS = {"tell", "explore", "inspect", "tokenize", "quantize", "bench"}
+local SUBCOMMANDS = {"tell", "batch", "explore", "inspect", "tokenize", "quantize", "bench"}
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."
 
