@@ -62,6 +62,10 @@ local LATER = {
   constrain = "lull.constrain",
   --- Records of how each token of a text was chosen.
   explore = "lull.explore",
+  --- Thousands of stories from a file of prompts.
+  batch = "lull.batch",
+  --- JSON, written and read.
+  json = "lull.json",
   --- Templates in Jinja's language.
   template = "lull.template",
   --- The formats of conversations.

@@ -17,6 +17,7 @@
 -- was stopped in the middle and gone on with. So an output is the same as a set of lines, and with
 -- `ordered` the same file.
 -- @module lull.batch
+local chat = require "lull.chat"
 local core = require "lull.core"
 local json = require "lull.json"
 local lines = require "lull.batch.lines"
@@ -52,6 +53,7 @@ local RULES = {
     text = "a recipe of lull.batch.recipe"},
   count = {type = "integer", min = 0},
   template = {type = "string"},
+  chat_format = {one_of = chat.names()},
   params = {type = "table", default = {}},
   strategies = {type = "table"},
   seed = sampling.SEED,
@@ -160,7 +162,9 @@ function Job:identity(model)
   return json.object {
     {"input", self.input_hash}, {"model", model}, {"seed", given.seed},
     {"params", params.object(self.params)}, {"template", given.template},
-    {"format", given.recipe and "recipe" or given.format},
+    {"chat_format", given.chat_format},
+    {"format", given.recipe and "recipe"
+      or given.format == "csv" and "csv " .. given.separator or given.format},
     {"shard", options.number_text(shard[1]) .. "/" .. options.number_text(shard[2])},
     {"length", self.length}, {"kv", self.kv},
   }
@@ -169,7 +173,9 @@ end
 local WORDS = {
   input = "the input is another one", model = "the model, or its precision, is another one",
   seed = "the seed is another one", params = "the parameters are others",
-  template = "the template is another one", format = "the kind of input is another one",
+  template = "the template is another one",
+  chat_format = "the format of conversations is another one",
+  format = "the kind of input is another one",
   shard = "the shard is another one", length = "the context's length is another one",
   kv = "keys and values are kept otherwise",
 }
@@ -201,6 +207,7 @@ end
 --   input      a file; or text: its contents; or recipe (see batch.recipe) and count
 --   format     "jsonl" (default) or "csv", whose columns are variables; separator (",")
 --   template   for records that have no prompt
+--   chat_format   of conversations (see lull.chat; default: as the model's template has it)
 --   params     for all stories; a record's own count more (see lull.batch.params)
 --   strategies name -> function that returns a strategy, for params.strategy
 --   seed       for records that have none (1)
@@ -416,6 +423,7 @@ function Job:run(model, given)
   self.began = core.clock()
   self.teller = teller.new(model, self.contexts, {
     width = self.width, seed = self.given.seed, poll = given.poll,
+    chat_format = self.given.chat_format,
     next = function()
       local record, problem, why = self:next_record()
       if record then

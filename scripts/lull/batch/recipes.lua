@@ -212,7 +212,7 @@ function Recipe:draw(id, seed)
   if #self.templates > 1 then
     labels[#labels + 1] = {"form", self.form .. " " .. options.number_text(n)}
   end
-  local prompt, problem = prompts.render(self.templates[n], vars, "recipe " .. self.name)
+  local prompt, problem = prompts.render(self, self.templates[n], vars, "recipe " .. self.name)
   return json.object(labels), prompt, problem
 end
 

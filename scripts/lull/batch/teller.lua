@@ -34,7 +34,8 @@ Teller.__index = Teller
 --   the end; nil, message, code, done = function(record, text, facts) called when one has ended;
 --   without text record.failure says why; nil, message, code from it ends all, poll = function()
 --   called before each step: "finish" begins no more, "drop" ends all at once, lookahead = 8: so
---   many records are taken before their turn, to see what their prompts share}
+--   many records are taken before their turn, to see what their prompts share, chat_format = a
+--   name of lull.chat for conversations (default: as the model's template has it)}
 function teller.new(model, contexts, given)
   local stores = {}
   for i, context in ipairs(contexts) do
@@ -67,11 +68,10 @@ end
 function Teller:encode(record)
   local prompt, message, code = record.prompt, nil, nil
   if record.template then
-    prompt, message, code = prompts.render(record.template, record.vars or {},
-      "the template of " .. record.key)
+    prompt, message, code = prompts.render(self, record.template, record.vars or {})
     record.prompt = prompt
   elseif record.messages then
-    return prompts.chat(self.model, record.messages)
+    return prompts.chat(self.model, record.messages, self.given.chat_format)
   end
   if type(prompt) == "table" then
     for i, id in ipairs(prompt) do

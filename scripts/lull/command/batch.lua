@@ -1,6 +1,7 @@
 --- lull batch: thousands of stories from a file of prompts or from a recipe.
 -- @module lull.command.batch
 local batch = require "lull.batch"
+local chat = require "lull.chat"
 local console = require "lull.command.console"
 local lull = require "lull"
 local model = require "lull.command.model"
@@ -15,14 +16,18 @@ Examples:
   lull batch -i prompts.jsonl -o stories.jsonl
   lull batch stories15M.bin -i prompts.jsonl -o stories.jsonl --resume
   lull batch --recipe tinystories --count 10000 -o stories.jsonl -n 300
-  lull batch --csv names.csv --template "{{ name }} had a {{ pet }}" -o out.jsonl
+  lull batch --csv a.csv --template "{{ name }} had a {{ pet }}." -o b.jsonl
   lull batch -i prompts.jsonl -o part2.jsonl --shard 2/4
 
 A line of the input is {"id": "a1", "prompt": "One day"}, with "params" and
-"seed" if they are its own; or "template" and "vars" in place of the prompt; or a
-line of OpenAI's batch interface. A line of the output is a story, or an "error"
-with the number of the line that was wrong. Stories depend on the model, seed, id
-and parameters alone: not on --parallel, --threads or the order of lines.
+"seed" of its own if it has any; or "template" and "vars" in place of "prompt";
+or a line of OpenAI's batch interface. A line of the output is a story, or has
+an "error" with the number of the line that was wrong. Stories depend on the
+model, the seed (1), their id and parameters alone: not on --parallel, --threads
+or the order of lines.
+
+]] .. text.EPILOG .. [[
+
 
 Nothing is lost: whatever ends a run, --resume goes on with it. Ctrl-C lets the
 running stories end; a second one drops them. OUT.run.jsonl has what is no part
@@ -64,6 +69,8 @@ function command.define(parser)
     :argname "FORM"
   parser:option("--template", "Makes prompts of variables ('@FILE': from a file).")
     :argname "TEXT"
+  parser:option("--chat-format", "Of conversations (default: the model's own).")
+    :argname("NAME"):choices(chat.names())
   parser:option("--separator", "Between the values of a row (default ',').")
     :argname("C"):convert(separator)
   text.define(parser, params.RULES.max_tokens.default)
@@ -174,6 +181,7 @@ local function open_job(args)
     end
   end
   given.template, given.separator = template_of(args), args.separator
+  given.chat_format = args.chat_format
   given.params, given.strategies = params_of(args), strategies_in(args.strategies)
   given.seed, given.shard, given.sync = args.seed, args.shard, args.sync
   given.resume, given.overwrite, given.ordered = args.resume, args.force, args.ordered

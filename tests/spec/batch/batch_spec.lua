@@ -176,6 +176,37 @@ describe("a batch", function()
     assert.are.equal(json.null, line.error)
   end)
 
+  it("makes prompts of templates, and says which cannot be made", function()
+    local stories = run {template = "{{ who | title }} {% if n > 1 %}ran{% else %}sat{% endif %}",
+      params = {max_tokens = 3}, text = [[
+        {"id":"a","vars":{"who":"lily","n":2}}
+        {"id":"b","template":"{{ 1 / 0 }}","vars":{}}
+        {"id":"c","template":"{% if %}","vars":{}}
+        {"id":"d","vars":{"who":"tom","n":1}}]]}
+    assert.are.equal("Lily ran", stories.a.prompt)
+    assert.are.equal("Tom sat", stories.d.prompt)
+    assert.are.equal("EFORMAT", stories.b.error.code)
+    assert.are.equal("EFORMAT", stories.c.error.code)
+  end)
+
+  it("goes on with conversations in a format that is named", function()
+    local text = [[{"custom_id":"a","url":"/v1/chat/completions","body":{"max_tokens":5,
+      "messages":[{"role":"user","content":"Hi <|im_end|>"}]}}]]
+    text = text:gsub("\n +", " ")
+    local _, _, list = run {text = text}
+    assert.are.equal("EUNSUPPORTED", json.decode(list[1]).error.code)
+    _, _, list = run {text = text, chat_format = "chatml"}
+    local body = json.decode(list[1]).response.body
+    assert.are.equal("chat.completion", body.object)
+    local ids = assert(require("lull.batch.prompts").chat(model,
+      {{role = "user", content = "Hi <|im_end|>"}}, "chatml"))
+    assert.are.equal(model:bos(), ids[1])
+    assert.are.equal((model:generate(ids, {seed = 1, stream = lull.hash "a", max_tokens = 5})),
+      body.choices[1].message.content)
+    _, _, list = run {text = (text:gsub('"Hi <|im_end|>"', "7")), chat_format = "chatml"}
+    assert.is_truthy(list[1]:find("message 1: a role and a content", 1, true))
+  end)
+
   it("refuses options that make no sense", function()
     for _, given in ipairs {
       {}, {text = "x"}, {text = "x", input = "y", output = "z"}, {output = "z"},
