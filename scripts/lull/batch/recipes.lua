@@ -174,8 +174,12 @@ end
 
 -------------------------------------------------------------------------------- drawing
 
+-- By letters, as far as that goes: a useful unicorn, an owl.
 local function with_article(word)
-  return (word:find("^[aeiouAEIOU]") and "an " or "a ") .. word
+  local lower = word:lower()
+  local consonant = lower:find("^us[eu]") or lower:find("^uni") or lower:find("^eu")
+    or lower:find("^one")
+  return (lower:find("^[aeiou]") and not consonant and "an " or "a ") .. word
 end
 
 -- What is drawn of a slot, and that as text.

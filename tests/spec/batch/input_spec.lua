@@ -180,6 +180,8 @@ describe("a recipe", function()
     local recipe = assert(recipes.new {name = "n", slots = {{name = "x", words = "owl"}},
       form = "f", forms = form})
     assert.are.equal("an owl and owl", select(2, recipe:draw("1", 1)))
+    recipe.slots[1].words = {"useful unicorn"}
+    assert.is_truthy(select(2, recipe:draw("1", 1)):find("^a useful"))
     for _, bad in ipairs {
       {}, {name = "n"}, {name = "n", slots = {{}}, forms = form, form = "f"},
       {name = "n", slots = {{name = "x", words = {}}}, forms = form, form = "f"},
