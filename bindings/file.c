@@ -54,7 +54,8 @@ static lull_lua_file *open_file(lua_State *L)
 static void set_name(lull_lua_file *f, const char *path)
 {
     const size_t most = sizeof f->name - 1, n = strlen(path);
-    strcpy(f->name, n > most ? path + n - most : path);
+    const size_t kept = n > most ? most : n;
+    memcpy(f->name, path + n - kept, kept + 1);
 }
 
 static int open_path(const char *path, int flags)
@@ -181,11 +182,14 @@ static int file_regular(lua_State *L)
 /* file:read(offset, n) -> up to n bytes from there on, "" at the end */
 static int file_read(lua_State *L)
 {
-    const lull_lua_file *f = open_file(L);
-    const double offset = lull_check_integer(L, 2, 0, two53);
-    const size_t n = (size_t)lull_check_integer(L, 3, 1, most_read);
+    const lull_lua_file *f;
+    double offset;
+    size_t n;
     char *room;
     ssize_t got;
+    (void)open_file(L);
+    offset = lull_check_integer(L, 2, 0, two53);
+    n = (size_t)lull_check_integer(L, 3, 1, most_read);
     room = lua_newuserdata(L, n);
     f = open_file(L);
     do got = pread(f->fd, room, n, (off_t)offset);

@@ -18,12 +18,14 @@ static uint64_t mix(uint64_t h, uint64_t word)
 /* The elements (1, 2 or 4 bytes each, in this machine's order) as a word of little-endian bytes. */
 static uint64_t word_of(const unsigned char *p, size_t element)
 {
-    uint64_t word = 0;
-    int i;
-    if (LULL_HOST_BIG_ENDIAN && element > 1) {
-        for (i = 0; i < 8; i++) word |= (uint64_t)p[(size_t)i ^ (element - 1)] << 8 * i;
-    } else {
-        for (i = 0; i < 8; i++) word |= (uint64_t)p[i] << 8 * i;
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    if (LULL_HOST_BIG_ENDIAN) {
+        unsigned char bytes[8];
+        int i;
+        memcpy(bytes, p, sizeof bytes);
+        for (word = 0, i = 0; i < 8; i++)
+            word |= (uint64_t)bytes[(size_t)i ^ (element - 1)] << 8 * i;
     }
     return word;
 }
@@ -97,11 +99,11 @@ uint64_t lull_model_fingerprint(const lull_model *model)
     h = add_matrix(h, &model->embedding);
     for (i = 0; i < c->n_layers; i++) {
         const lull_layer *l = &model->layers[i];
-        const lull_matrix *matrices[] = {&l->wq, &l->wk, &l->wv, &l->wo, &l->w1, &l->w2, &l->w3};
-        size_t k;
+        const lull_matrix *matrices[7] = {&l->wq, &l->wk, &l->wv, &l->wo, &l->w1, &l->w2, &l->w3};
+        int k;
         h = add(h, l->rms_att, dim, sizeof *l->rms_att);
         h = add(h, l->rms_ffn, dim, sizeof *l->rms_ffn);
-        for (k = 0; k < sizeof matrices / sizeof *matrices; k++) h = add_matrix(h, matrices[k]);
+        for (k = 0; k < 7; k++) h = add_matrix(h, matrices[k]);
     }
     h = add(h, model->rms_final, dim, sizeof *model->rms_final);
     if (!c->shared_classifier) h = add_matrix(h, &model->classifier);

@@ -21,7 +21,7 @@ end
 run {recipe = assert(batch.recipe "tinystories"), count = 6, params = {max_tokens = 12}}
 run {text = [[
 {"id":"a","prompt":"Once upon a time, there was a little girl named Lily. She"}
-{"id":"b","prompt":"Once upon a time, there was a little girl named Lily. Tom","seed":"0xffffffffffffffff"}
+{"id":"b","prompt":"Once upon a time, there was a little girl named Lily. Tom","seed":"0xffff"}
 {"id":3,"template":"{{ name }} was","vars":{"name":"Ben"},"params":{"temperature":1.2,"top_k":0}}
 {"custom_id":"c","body":{"prompt":"Tom","stop":"."}}
 {"id":"bad"}]], params = {max_tokens = 12}}
