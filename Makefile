@@ -169,10 +169,11 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 all: $(LIB) $(if $(MODULE_SRC),$(MODULE)) $(BUILD)/lull.pc
 
-# Kernels, the forward pass and quantising are worth -O3; ISA flags come last so that CFLAGS cannot widen them.
+# Kernels, the forward pass, quantising and loops over logits are worth -O3; ISA flags come last so that CFLAGS cannot widen them.
 $(BUILD)/core/kernels/%: OPT := -O3
 $(BUILD)/core/forward.o: OPT := -O3
 $(BUILD)/core/group.o: OPT := -O3
+$(foreach f,logits mass cut filters transforms choosing,$(BUILD)/core/$(f).o): OPT := -O3
 $(BUILD)/tests/bench/%: OPT := -O3
 $(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
 $(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)

@@ -268,6 +268,46 @@ static int model_piece(lua_State *L)
     return 1;
 }
 
+/* model:token_text(id) -> how the vocabulary spells it, control tokens too; nil without one */
+static int model_token_text(lua_State *L)
+{
+    lull_lua_model *m = lull_open_model(L, 1);
+    int32_t id = (int32_t)lull_check_integer(L, 2, 0, m->vocab - 1);
+    size_t n = 0;
+    const char *text = lull_token_text(lull_shared_model(m->shared), id, &n);
+    if (text == NULL)
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, text, n);
+    return 1;
+}
+
+/* model:find_token(text) -> the id that is spelled so, or nil */
+static int model_find_token(lua_State *L)
+{
+    lull_model *model = model_of(L, 1);
+    size_t n;
+    const char *text = lull_check_text(L, 2, &n);
+    int32_t id = lull_token_find(model, text, n);
+    if (id < 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, id);
+    return 1;
+}
+
+/* model:chat_template() -> the Jinja template that came with it, or nil */
+static int model_chat_template(lua_State *L)
+{
+    size_t n = 0;
+    const char *text = lull_chat_template(model_of(L, 1), &n);
+    if (text == NULL)
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, text, n);
+    return 1;
+}
+
 /* ---------------------------------------------------------------------------------- methods */
 
 static int model_info(lua_State *L)
@@ -350,6 +390,9 @@ void lull_register_model(lua_State *L)
         {"encode", model_encode},
         {"decode", model_decode},
         {"piece", model_piece},
+        {"token_text", model_token_text},
+        {"find_token", model_find_token},
+        {"chat_template", model_chat_template},
         {"info", model_info},
         {"vocab_size", model_vocab_size},
         {"bos", model_bos},

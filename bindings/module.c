@@ -26,6 +26,7 @@
  *  model:context{sequences =, length =, threads =, batch =, kv = "f32" | "bf16", cpu =,
  *                max_memory_bytes =, profile =}
  *  model:encode(text, {start = true})    ids; start puts BOS and the dummy space first
+ *  model:token_text(id)  :find_token(text)  :chat_template()
  *  model:decode(ids)  :piece(id)  :info()  :vocab_size()  :bos()  :eos()  :close()
  *      A closed model's contexts go on.  Models are shared by all Lua states of the process.
  *

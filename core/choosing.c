@@ -39,10 +39,9 @@ void lull_candidates_sort(lull_candidate *list, size_t n)
 }
 
 /* The k largest into out, by id; returns how many. */
-static size_t collect(const float *values, size_t n, const lull_range *r, size_t k,
-                      lull_candidate *out)
+static size_t collect(const float *values, size_t n, size_t k, lull_candidate *out)
 {
-    const lull_cut c = lull_find_largest(values, n, r->min, r->max, k);
+    const lull_cut c = lull_find_largest(values, n, k);
     size_t count = 0, above = (size_t)c.above, i, j;
     float pad[LULL_BLOCK];
     for (i = 0; i < n && count < k; i += LULL_BLOCK) {
@@ -70,7 +69,7 @@ size_t lull_logits_candidates(const float *values, size_t n, size_t k, lull_cand
     if (k > 0 && r.max > -INFINITY) {
         const lull_scale s = lull_find_scale(n, r.max);
         const double factor = r.sound ? 1 / lull_total_mass(values, n, &s) : (double)NAN;
-        count = collect(values, n, &r, k, out);
+        count = collect(values, n, k, out);
         lull_candidates_sort(out, count);
         for (i = 0; i < count; i++) {
             out[i].value = (float)(lull_expf(out[i].value - s.max) * factor);

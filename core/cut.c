@@ -5,8 +5,8 @@
 
 #define BINS   1024 /* 8 KB of doubles on the stack */
 #define LISTED 1024 /* so many values are worth a list of their own */
-#define LANES  256
-#define DEPTH  16 /* of the ranks that the first histogram of a share has in BINS equal parts */
+#define DEPTH  16   /* of the ranks that the first histogram of a share has in BINS equal parts */
+#define MOST_K 512  /* largest that are found by a list, not by histograms */
 
 /* The ranks of a block, in place or in room. */
 static const float *rank_block(const float *v, const float *center, float *room)
@@ -125,20 +125,22 @@ static float step_of(float rank, float top)
     return (top - rank) * ((float)BINS / DEPTH);
 }
 
-/* The lowest rank that is in the first steps + 1 steps. */
-static float edge(uint32_t low, uint32_t high, float top, int steps)
+/* The key of the lowest rank in the first steps of those from top down. */
+static uint32_t key_of_edge(float top, int steps)
 {
+    uint32_t low = key_of(-FLT_MAX), high = key_of(top);
     while (low < high) { /* high is in, all below low are not */
         const uint32_t middle = low + (high - low) / 2;
-        if (step_of(key_value(middle), top) < (float)(steps + 1))
+        if (step_of(key_value(middle), top) < (float)steps)
             high = middle;
         else
             low = middle + 1;
     }
-    return key_value(low);
+    return low;
 }
 
-/* Add the mass of each step to its bin; returns that of all there are. */
+/* Add the mass of each step to its bin; returns that of all there are.  What is deeper goes to bins
+ * nobody looks at, one for each place in a block, as adding to one bin over and over takes long. */
 static double fill_steps(const lull_ranking *by, float top, double *bins)
 {
     const float low = top - DEPTH;
@@ -154,54 +156,94 @@ static double fill_steps(const lull_ranking *by, float top, double *bins)
         total += lull_sum_block(mass);
         if (!lull_reaches(rank, low)) continue;
         for (j = 0; j < LULL_BLOCK; j++) {
-            const float x = step_of(rank[j], top);
-            step[j] = (int)(x < BINS ? x : BINS);
+            const float x = step_of(rank[j], top), deep = (float)(BINS + j);
+            step[j] = (int)(x < BINS ? x : deep);
         }
         for (j = 0; j < LULL_BLOCK; j++) bins[step[j]] += mass[j];
     }
     return total;
 }
 
-lull_cut lull_find_share(const lull_ranking *by, float low, float high, double share)
+lull_cut lull_find_share(const lull_ranking *by, float high, double share)
 {
-    const uint32_t first = key_of(low), last = key_of(high);
     const double unit = by->scale->grid * 0x1p-52;
-    double bins[BINS + 1], need, above = 0;
+    double bins[BINS + LULL_BLOCK], need, above = 0;
+    float low = -FLT_MAX;
+    const float top = high;
     int b;
-    for (b = 0; b <= BINS; b++) bins[b] = 0;
-    need = share * fill_steps(by, high, bins);
+    for (b = 0; b < BINS + LULL_BLOCK; b++) bins[b] = 0;
+    need = share * fill_steps(by, top, bins);
     if (!(need >= unit)) need = unit;
     for (b = 0; b < BINS && above + bins[b] < need; b++) above += bins[b];
-    if (b > 0) high = key_value(key_before(key_of(edge(first, last, high, b - 1))));
-    if (b < BINS) low = edge(first, last, key_value(last), b);
+    if (b > 0) high = key_value(key_before(key_of_edge(top, b)));
+    if (b < BINS) low = key_value(key_of_edge(top, b + 1));
     return lull_find_cut(by, low, high, above, need);
 }
 
 /* ---- the k largest */
 
-/* A value that at least k of the values reach, quickly: of 256 disjoint sets of values, the k-th
- * largest of the sets' maxima.  low where that says nothing. */
-static float find_bound(const float *values, size_t n, float low, float high, size_t k)
+static void exchange(float *a, float *b)
 {
-    float lane[LANES];
-    lull_ranking lanes = {NULL, LANES, NULL, NULL};
-    size_t i, j;
-    if (k > LANES || n < (size_t)4 * LANES) return low;
-    for (j = 0; j < LANES; j++) lane[j] = values[j];
-    for (i = LANES; i + LANES <= n; i += LANES) {
-        for (j = 0; j < LANES; j++) lane[j] = values[i + j] > lane[j] ? values[i + j] : lane[j];
-    }
-    lanes.values = lane;
-    return lull_find_cut(&lanes, low, high, 0, (double)k).rank;
+    const float x = *a;
+    *a = *b;
+    *b = x;
 }
 
-lull_cut lull_find_largest(const float *values, size_t n, float low, float high, size_t k)
+/* Hoare's quickselect: moves the k largest of n to the front; 0 < k < n. */
+static void select_largest(float *list, size_t n, size_t k)
 {
-    lull_ranking all = {NULL, 0, NULL, NULL};
-    all.values = values;
-    all.n = n;
-    low = find_bound(values, n, low, high, k);
-    return lull_find_cut(&all, low, high, 0, (double)k);
+    float *low = list, *high = list + n - 1, *const kth = list + k - 1;
+    while (low < high) {
+        const float pivot = low[(high - low) / 2];
+        float *i = low, *j = high;
+        while (i <= j) {
+            while (*i > pivot) i++;
+            while (*j < pivot) j--;
+            if (i <= j) exchange(i++, j--);
+        }
+        if (kth <= j)
+            high = j;
+        else if (kth >= i)
+            low = i;
+        else
+            return;
+    }
+}
+
+/* With a list of the largest so far, at least k: what is not above the k-th of them is passed over. */
+static lull_cut find_few_largest(const float *values, size_t n, size_t k)
+{
+    float pad[LULL_BLOCK], list[2 * MOST_K + LULL_BLOCK], low = -INFINITY;
+    lull_cut c = {-INFINITY, 0, 0};
+    size_t count = 0, i, j;
+    c.need = (double)k;
+    for (i = 0; i < n; i += LULL_BLOCK) {
+        const float *v = lull_block(values, n, i, pad);
+        int any = 0;
+        for (j = 0; j < LULL_BLOCK; j++) any |= v[j] > low;
+        if (!any) continue;
+        for (j = 0; j < LULL_BLOCK; j++) {
+            list[count] = v[j];
+            count += v[j] > low;
+        }
+        if (count < 2 * k) continue;
+        select_largest(list, count, k);
+        low = list[k - 1];
+        count = k;
+    }
+    if (count < k || count == 0) return c;
+    if (count > k) select_largest(list, count, k);
+    c.rank = list[0];
+    for (i = 1; i < k; i++) c.rank = list[i] < c.rank ? list[i] : c.rank;
+    for (i = 0; i < k; i++) c.above += list[i] > c.rank;
+    return c;
+}
+
+lull_cut lull_find_largest(const float *values, size_t n, size_t k)
+{
+    const lull_ranking all = {values, n, NULL, NULL};
+    if (k <= MOST_K) return find_few_largest(values, n, k);
+    return lull_find_cut(&all, -FLT_MAX, lull_find_range(values, n).max, 0, (double)k);
 }
 
 /* ---- banning */
@@ -225,22 +267,35 @@ static double ban_ties(float *v, size_t length, const float *rank, const lull_ra
     return sum;
 }
 
+/* Called with a known length for all but the last block, so that it is vectorised. */
+static inline void ban_lower(float *v, size_t length, const float *rank, float cut)
+{
+    size_t j;
+    for (j = 0; j < length; j++) v[j] = rank[j] < cut ? -INFINITY : v[j];
+}
+
 void lull_ban_after(float *values, const lull_ranking *by, const lull_cut *c)
 {
-    const float cut = c->rank;
-    float pad[LULL_BLOCK], room[LULL_BLOCK], kept[LULL_BLOCK];
+    float pad[LULL_BLOCK], room[LULL_BLOCK];
     double sum = c->above;
     size_t i;
     for (i = 0; i < by->n; i += LULL_BLOCK) {
         const size_t length = lull_block_length(by->n, i);
-        const float *v = lull_block(values, by->n, i, pad);
-        const float *rank = rank_block(v, by->center, room);
-        int ties = 0, j;
-        for (j = 0; j < LULL_BLOCK; j++) {
-            ties |= rank[j] == cut;
-            kept[j] = rank[j] < cut ? -INFINITY : v[j];
+        const float *rank = rank_block(lull_block(values, by->n, i, pad), by->center, room);
+        const float cut = c->rank;
+        int some = 0, ties = 0, j;
+        for (j = 0; j < LULL_BLOCK; j++) some |= !(rank[j] < cut);
+        if (some) {
+            for (j = 0; j < LULL_BLOCK; j++) ties |= rank[j] == cut;
         }
-        if (ties) sum = ban_ties(kept, length, rank, by, c, sum);
-        memcpy(values + i, kept, length * sizeof *kept);
+        if (length < LULL_BLOCK)
+            ban_lower(values + i, length, rank, cut);
+        else if (!some)
+            for (j = 0; j < LULL_BLOCK; j++) values[i + (size_t)j] = -INFINITY;
+        else if (by->center == NULL)
+            lull_ban_some(values + i, LULL_BLOCK, cut);
+        else
+            ban_lower(values + i, LULL_BLOCK, room, cut);
+        if (ties) sum = ban_ties(values + i, length, rank, by, c, sum);
     }
 }

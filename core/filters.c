@@ -6,18 +6,11 @@
 
 /* ---- by a bound */
 
-static inline void ban_some(float *v, size_t n, float low)
-{
-    size_t j;
-    for (j = 0; j < n; j++) v[j] = v[j] < low ? -INFINITY : v[j];
-}
-
-/* Called with a known count for all but the last block, so that it is vectorised. */
 static void ban_under(float *values, size_t n, float low)
 {
     size_t i;
-    for (i = 0; i + LULL_BLOCK <= n; i += LULL_BLOCK) ban_some(values + i, LULL_BLOCK, low);
-    if (i < n) ban_some(values + i, n - i, low);
+    for (i = 0; i + LULL_BLOCK <= n; i += LULL_BLOCK) lull_ban_some(values + i, LULL_BLOCK, low);
+    if (i < n) lull_ban_some(values + i, n - i, low);
 }
 
 /* Ban what is less probable than ratio times the most probable, which stays. */
@@ -97,17 +90,13 @@ void lull_logits_top_n_sigma(float *values, size_t n, double sigmas)
 
 void lull_logits_top_k(float *values, size_t n, size_t k)
 {
+    const lull_ranking by = {values, n, NULL, NULL};
+    lull_cut c = {INFINITY, 0, 0};
     lull_fpenv env;
-    lull_range r;
     if (k >= n) return;
     lull_fpenv_enter(&env);
-    r = lull_find_range(values, n);
-    if (r.max > -INFINITY) {
-        const lull_ranking by = {values, n, NULL, NULL};
-        lull_cut c = {r.max, 0, 0};
-        if (k > 0) c = lull_find_largest(values, n, r.min, r.max, k);
-        lull_ban_after(values, &by, &c);
-    }
+    if (k > 0) c = lull_find_largest(values, n, k);
+    if (c.rank > -INFINITY) lull_ban_after(values, &by, &c);
     lull_fpenv_leave(&env);
 }
 
@@ -120,7 +109,7 @@ void lull_logits_top_p(float *values, size_t n, float p)
     if (p < 1 && lull_is_usable(&r)) {
         const lull_scale s = lull_find_scale(n, r.max);
         const lull_ranking by = {values, n, &s, NULL};
-        const lull_cut c = lull_find_share(&by, r.min, r.max, (double)p);
+        const lull_cut c = lull_find_share(&by, r.max, (double)p);
         lull_ban_after(values, &by, &c);
     }
     lull_fpenv_leave(&env);
@@ -137,8 +126,7 @@ void lull_logits_typical(float *values, size_t n, double p)
         const lull_scale s = lull_find_scale(n, r.max);
         const float center = (float)((double)r.max + lull_find_spread(values, n, &s).depth);
         const lull_ranking by = {values, n, &s, &center};
-        const float to_max = center - r.max, to_min = r.min - center;
-        const lull_cut c = lull_find_share(&by, to_max < to_min ? to_max : to_min, 0, p);
+        const lull_cut c = lull_find_share(&by, 0, p);
         lull_ban_after(values, &by, &c);
     }
     lull_fpenv_leave(&env);

@@ -2,21 +2,6 @@
 #include "logits.h"
 #include "fpenv.h"
 
-/* The first id whose value is the largest one, max. */
-static int32_t find_first(const float *values, size_t n, float max)
-{
-    float pad[LULL_BLOCK];
-    size_t i, j;
-    for (i = 0; i < n; i += LULL_BLOCK) {
-        const float *v = lull_block(values, n, i, pad);
-        if (!lull_reaches(v, max)) continue;
-        for (j = 0; v[j] != max; j++) {
-        }
-        return (int32_t)(i + j);
-    }
-    return -1;
-}
-
 int32_t lull_logits_argmax(const float *values, size_t n)
 {
     int32_t id = -1;
@@ -24,7 +9,10 @@ int32_t lull_logits_argmax(const float *values, size_t n)
     lull_range r;
     lull_fpenv_enter(&env);
     r = lull_find_range(values, n);
-    if (r.max > -INFINITY) id = find_first(values, n, r.max);
+    if (r.max > -INFINITY) {
+        while (values[r.at] != r.max) r.at++;
+        id = (int32_t)r.at;
+    }
     lull_fpenv_leave(&env);
     return id;
 }
@@ -234,23 +222,28 @@ lull_status lull_logits_softmax(float *values, size_t n, lull_error *error)
     return status;
 }
 
-/* Called with a known count for all but the last block, so that it is vectorised. */
-static inline void scale_some(float *v, size_t n, float factor)
+/* Called with a known count for all but the last block, so that it is vectorised; a factor above 0
+ * leaves the banned banned by itself. */
+static inline void scale_some(float *v, size_t n, float factor, int positive)
 {
     size_t j;
     for (j = 0; j < n; j++) {
         const float scaled = v[j] * factor;
-        v[j] = v[j] > -INFINITY ? scaled : v[j];
+        v[j] = positive || v[j] > -INFINITY ? scaled : v[j];
     }
 }
 
 void lull_logits_scale(float *values, size_t n, float factor)
 {
     lull_fpenv env;
-    size_t i;
+    size_t i = 0;
     lull_fpenv_enter(&env);
-    for (i = 0; i + LULL_BLOCK <= n; i += LULL_BLOCK) scale_some(values + i, LULL_BLOCK, factor);
-    if (i < n) scale_some(values + i, n - i, factor);
+    if (factor > 0) {
+        for (; i + LULL_BLOCK <= n; i += LULL_BLOCK) scale_some(values + i, LULL_BLOCK, factor, 1);
+    } else {
+        for (; i + LULL_BLOCK <= n; i += LULL_BLOCK) scale_some(values + i, LULL_BLOCK, factor, 0);
+    }
+    if (i < n) scale_some(values + i, n - i, factor, 0);
     lull_fpenv_leave(&env);
 }
 

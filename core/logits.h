@@ -47,11 +47,19 @@ static inline int lull_reaches(const float *v, float low)
     return any;
 }
 
+/* Ban what is below low.  Called with a known n for all but the last block, it is vectorised. */
+static inline void lull_ban_some(float *v, size_t n, float low)
+{
+    size_t j;
+    for (j = 0; j < n; j++) v[j] = v[j] < low ? -INFINITY : v[j];
+}
+
 /* ---- the range of the values, and masses (mass.c) */
 
 typedef struct lull_range {
-    float max, min; /* of what is not banned; max is -INFINITY where everything is */
-    int sound;      /* neither a NaN nor +INFINITY among them */
+    float max; /* -INFINITY where everything is banned */
+    int sound; /* neither a NaN nor +INFINITY among them */
+    size_t at; /* where the first block that has max begins */
 } lull_range;
 
 lull_range lull_find_range(const float *values, size_t n);
@@ -136,12 +144,11 @@ typedef struct lull_cut {
  * reach the need, the cut is at low. */
 lull_cut lull_find_cut(const lull_ranking *by, float low, float high, double above, double need);
 
-/* The same in low..high, which hold all ranks, where the need is a share of all mass, and more than
- * nothing. */
-lull_cut lull_find_share(const lull_ranking *by, float low, float high, double share);
+/* The cut for a share of all mass, more than nothing; no rank is above high. */
+lull_cut lull_find_share(const lull_ranking *by, float high, double share);
 
-/* The cut above which, with ties, the k largest values are; they lie in low..high. */
-lull_cut lull_find_largest(const float *values, size_t n, float low, float high, size_t k);
+/* The cut above which, with ties, the k largest values are; -INFINITY where there are no more. */
+lull_cut lull_find_largest(const float *values, size_t n, size_t k);
 
 /* Ban what ranks below the cut, and of what ranks at the cut all after the need is met.  values are
  * those of the ranking. */

@@ -257,6 +257,17 @@ LULL_API lull_status lull_encode(const lull_model *model, const char *text, size
  *  NULL when id is outside the vocabulary or there is no tokenizer. */
 LULL_API const char *lull_piece(const lull_model *model, int32_t id, size_t *bytes);
 
+/** How the vocabulary spells a token, control tokens ("<s>", "<|im_end|>") included; else as
+ *  lull_piece, but a byte token is "<0x0A>". */
+LULL_API const char *lull_token_text(const lull_model *model, int32_t id, size_t *bytes);
+
+/** The lowest id that is spelled so, of any kind; -1 when there is none.  O(vocab_size). */
+LULL_API int32_t lull_token_find(const lull_model *model, const char *text, size_t bytes);
+
+/** The Jinja template for chats that came with the model (GGUF's tokenizer.chat_template); as
+ *  lull_piece.  NULL when there is none. */
+LULL_API const char *lull_chat_template(const lull_model *model, size_t *bytes);
+
 /** Token ids to text.  The one space that follows BOS is dropped (it is the dummy prefix), so
  *  decode(encode(x)) == x for any bytes where the vocabulary has all byte tokens.
  *

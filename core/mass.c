@@ -1,36 +1,25 @@
 /* mass.c - the range of a vector of logits, and what its tokens weigh: see logits.h. */
 #include "logits.h"
 
+/* A block whose values are all at most the largest so far, which a NaN is not, takes no more than that
+ * comparison. */
 lull_range lull_find_range(const float *values, size_t n)
 {
-    float pad[LULL_BLOCK], max[16], min[16];
-    int odd[16], j;
+    float pad[LULL_BLOCK];
+    lull_range r = {-INFINITY, 1, 0};
     size_t i;
-    lull_range r;
-    for (j = 0; j < 16; j++) {
-        max[j] = -INFINITY;
-        min[j] = INFINITY;
-        odd[j] = 0;
-    }
+    int j;
     for (i = 0; i < n; i += LULL_BLOCK) {
         const float *v = lull_block(values, n, i, pad);
-        int k;
-        for (k = 0; k < LULL_BLOCK; k += 16) {
-            for (j = 0; j < 16; j++) {
-                const float x = v[k + j], above = x > -INFINITY ? x : INFINITY;
-                max[j] = x > max[j] ? x : max[j];
-                min[j] = above < min[j] ? above : min[j];
-                odd[j] |= !(x < INFINITY);
-            }
+        const float max = r.max;
+        int more = 0;
+        for (j = 0; j < LULL_BLOCK; j++) more |= !(v[j] <= max);
+        if (!more) continue;
+        for (j = 0; j < LULL_BLOCK; j++) {
+            if (v[j] > r.max) r.max = v[j];
+            r.sound &= v[j] < INFINITY;
         }
-    }
-    r.max = max[0];
-    r.min = min[0];
-    r.sound = !odd[0];
-    for (j = 1; j < 16; j++) {
-        if (max[j] > r.max) r.max = max[j];
-        if (min[j] < r.min) r.min = min[j];
-        r.sound &= !odd[j];
+        if (r.max > max) r.at = i;
     }
     return r;
 }

@@ -187,18 +187,28 @@ lull_status lull_sequence_logits_at(const lull_sequence *s, size_t i, int32_t la
                      (unsigned long)i);
 }
 
+static lull_status check_hidden(const lull_sequence *s, size_t i, lull_error *error)
+{
+    lull_status status = check_token(s, i, error);
+    if (status != LULL_OK) return status;
+    if ((s->wants[i] & WANT_HIDDEN) != 0) return LULL_OK;
+    return lull_fail(error, LULL_ESTATE, 0, 0,
+                     "no hidden state of token %lu: it was not fed with hidden", (unsigned long)i);
+}
+
+static const float *hidden_at(const lull_sequence *s, size_t i)
+{
+    return s->kept.hidden + i * (size_t)s->context->model->config.dim;
+}
+
 lull_status lull_sequence_hidden(const lull_sequence *s, size_t i, const float **hidden,
                                  lull_error *error)
 {
     lull_status status;
     lull_error_clear(error);
     *hidden = NULL;
-    if ((status = check_token(s, i, error)) != LULL_OK) return status;
-    if ((s->wants[i] & WANT_HIDDEN) == 0)
-        return lull_fail(error, LULL_ESTATE, 0, 0,
-                         "no hidden state of token %lu: it was not fed with hidden",
-                         (unsigned long)i);
-    *hidden = s->kept.hidden + i * (size_t)s->context->model->config.dim;
+    if ((status = check_hidden(s, i, error)) != LULL_OK) return status;
+    *hidden = hidden_at(s, i);
     return LULL_OK;
 }
 
@@ -228,28 +238,25 @@ lull_status lull_sequence_similarity(const lull_sequence *s, size_t i, size_t fi
                                      double *similarity, size_t *at, lull_error *error)
 {
     const size_t dim = (size_t)s->context->model->config.dim;
-    const float *own, *other;
     double best = -2; /* below every cosine */
     lull_status status;
     lull_fpenv env;
     size_t k;
+    lull_error_clear(error);
     *similarity = 0;
     *at = 0;
-    if ((status = lull_sequence_hidden(s, i, &own, error)) != LULL_OK) return status;
     if (n == 0) return lull_fail(error, LULL_EINVAL, 0, 0, "no tokens to compare with");
+    if ((status = check_hidden(s, i, error)) != LULL_OK) return status;
+    for (k = 0; k < n; k++)
+        if ((status = check_hidden(s, first + k, error)) != LULL_OK) return status;
     lull_fpenv_enter(&env);
     for (k = 0; k < n && best == best; k++) {
-        double c;
-        if ((status = lull_sequence_hidden(s, first + k, &other, error)) != LULL_OK) break;
-        c = cosine(own, other, dim);
+        const double c = cosine(hidden_at(s, i), hidden_at(s, first + k), dim);
         if (c <= best) continue;
         best = c;
         *at = first + k;
     }
+    *similarity = best;
     lull_fpenv_leave(&env);
-    if (status == LULL_OK)
-        *similarity = best;
-    else
-        *at = 0;
-    return status;
+    return LULL_OK;
 }

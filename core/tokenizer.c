@@ -151,7 +151,7 @@ lull_status lull_tokenizer_index(lull_tokenizer *t, lull_error *error)
     }
     t->prefix = t->no_prefix ? -1 : find_text(t, (const unsigned char *)" ", 1);
     t->bytes = sizeof *t + t->start[n] + (n + 1) * sizeof *t->start + n * sizeof *t->score +
-               (t->kind ? n : 0) + table_bytes;
+               (t->kind ? n : 0) + table_bytes + t->chat_template_bytes;
     return LULL_OK;
 }
 
@@ -163,6 +163,7 @@ void lull_tokenizer_free(lull_tokenizer *t)
     lull_memory_put(&t->allocator, t->score);
     lull_memory_put(&t->allocator, t->kind);
     lull_memory_put(&t->allocator, t->table);
+    lull_memory_put(&t->allocator, t->chat_template);
     lull_memory_put(&t->allocator, t);
 }
 
@@ -410,6 +411,34 @@ const char *lull_piece(const lull_model *model, int32_t id, size_t *bytes)
     byte = byte_of(t, id);
     *bytes = byte >= 0 ? 1 : t->start[id + 1] - t->start[id];
     return (const char *)(byte >= 0 ? t->byte_text + byte : piece);
+}
+
+const char *lull_token_text(const lull_model *model, int32_t id, size_t *bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    *bytes = 0;
+    if (t == NULL || id < 0 || id >= t->vocab_size) return NULL;
+    *bytes = t->start[id + 1] - t->start[id];
+    return (const char *)(t->text + t->start[id]);
+}
+
+int32_t lull_token_find(const lull_model *model, const char *text, size_t bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    int32_t id;
+    for (id = 0; t != NULL && id < t->vocab_size; id++) {
+        if (t->start[id + 1] - t->start[id] == bytes &&
+            memcmp(t->text + t->start[id], text, bytes) == 0)
+            return id;
+    }
+    return -1;
+}
+
+const char *lull_chat_template(const lull_model *model, size_t *bytes)
+{
+    const lull_tokenizer *t = model->tokenizer;
+    *bytes = t != NULL ? t->chat_template_bytes : 0;
+    return t != NULL ? t->chat_template : NULL;
 }
 
 /* The piece of ids[i] in its place: a token's leading space after BOS is the dummy prefix. */

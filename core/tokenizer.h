@@ -30,7 +30,9 @@ typedef struct lull_tokenizer {
     uint32_t table_mask;
     uint32_t joins[2048];         /* bit a << 8 | b: some such text has byte a before byte b */
     unsigned char byte_text[256]; /* 0, 1, ... 255: what byte tokens are as text */
-    uint64_t bytes;               /* all of this in memory */
+    char *chat_template;          /* (chat_template_bytes) of a GGUF file, or NULL */
+    size_t chat_template_bytes;
+    uint64_t bytes; /* all of this in memory */
 } lull_tokenizer;
 
 /* Read a llama2.c tokenizer.bin of exactly vocab_size entries, in whichever byte order its entries

@@ -43,6 +43,7 @@ struct lull_vocabulary {
     char model[32];                      /* "llama" */
     uint64_t n;                          /* tokens */
     uint64_t texts, scores, token_types; /* offsets of the arrays; 0 = there is none */
+    uint64_t chat_template;              /* offset of its length; 0 = there is none */
     int32_t bos, eos, unknown;           /* -1 = there is none */
     int add_bos, add_space;              /* before a text */
 };

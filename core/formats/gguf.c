@@ -240,6 +240,7 @@ static lull_status read_vocabulary(const gguf *g, lull_error *error)
     t->unknown = v[LULL_KEY_UNKNOWN].given ? special(v, LULL_KEY_UNKNOWN) : t->n > 0 ? 0 : -1;
     t->add_bos = !v[LULL_KEY_ADD_BOS].given || v[LULL_KEY_ADD_BOS].u;
     t->add_space = !v[LULL_KEY_ADD_SPACE].given || v[LULL_KEY_ADD_SPACE].u;
+    t->chat_template = v[LULL_KEY_CHAT_TEMPLATE].offset;
     return LULL_OK;
 }
 

@@ -98,6 +98,7 @@ enum {
     LULL_KEY_UNKNOWN,
     LULL_KEY_ADD_BOS,
     LULL_KEY_ADD_SPACE,
+    LULL_KEY_CHAT_TEMPLATE,
     LULL_KEYS
 };
 
@@ -114,7 +115,7 @@ typedef struct lull_gguf_value {
     uint32_t u;         /* u16, u32, bool */
     float f;            /* f32 */
     char text[32];      /* string, cut, and with '?' for what is not printable */
-    uint64_t offset, n; /* array: of its first element, number of elements */
+    uint64_t offset, n; /* array: of its first element, number of elements; string: of its length */
 } lull_gguf_value;
 
 typedef struct lull_gguf_meta {

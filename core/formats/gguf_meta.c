@@ -54,6 +54,7 @@ const lull_gguf_key lull_gguf_keys[LULL_KEYS] = {
     {"tokenizer.ggml.unknown_token_id", LULL_GGUF_U32, 0},
     {"tokenizer.ggml.add_bos_token", LULL_GGUF_BOOL, 0},
     {"tokenizer.ggml.add_space_prefix", LULL_GGUF_BOOL, 0},
+    {"tokenizer.chat_template", LULL_GGUF_STRING, 0},
 };
 
 /* ---- the cursor */

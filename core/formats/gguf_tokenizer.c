@@ -14,7 +14,8 @@
 
 #include <inttypes.h>
 
-#define MOST_TOKEN_BYTES (1 << 20)
+#define MOST_TOKEN_BYTES    (1 << 20)
+#define MOST_TEMPLATE_BYTES (1 << 20)
 
 /* Reading one vocabulary. */
 typedef struct source {
@@ -167,6 +168,25 @@ static lull_status read_texts(lull_tokenizer *t, source *s, uint64_t room, lull_
     return LULL_OK;
 }
 
+static lull_status read_template(lull_tokenizer *t, source *s, lull_error *error)
+{
+    static const char key[] = "tokenizer.chat_template";
+    uint64_t n = 0;
+    lull_status status;
+    if (s->vocabulary->chat_template == 0) return LULL_OK;
+    s->cursor.offset = s->vocabulary->chat_template;
+    status = lull_gguf_u64(&s->cursor, &n, key, error);
+    if (status != LULL_OK) return status;
+    if (n > MOST_TEMPLATE_BYTES)
+        return lull_fail(error, LULL_ELIMIT, 0, s->cursor.offset - 8,
+                         "%s: %s has %" PRIu64 " bytes, the limit is %d", s->cursor.reading, key, n,
+                         MOST_TEMPLATE_BYTES);
+    t->chat_template = lull_memory_get(&t->allocator, (size_t)n + 1);
+    if (t->chat_template == NULL) return lull_memory_fail(error, "chat template", n + 1);
+    t->chat_template_bytes = (size_t)n;
+    return lull_gguf_take(&s->cursor, t->chat_template, n, key, error);
+}
+
 lull_status lull_gguf_tokenizer_load(lull_tokenizer **out, lull_reader *r,
                                      const lull_vocabulary *vocabulary, int32_t vocab_size,
                                      const lull_allocator *allocator, lull_error *error)
@@ -189,6 +209,7 @@ lull_status lull_gguf_tokenizer_load(lull_tokenizer **out, lull_reader *r,
     t->no_prefix = !vocabulary->add_space;
     status = read_numbers(t, &s, error);
     if (status == LULL_OK) status = read_texts(t, &s, bytes, error);
+    if (status == LULL_OK) status = read_template(t, &s, error);
     if (status == LULL_OK) status = lull_tokenizer_index(t, error);
     if (status == LULL_OK)
         *out = t;

@@ -119,6 +119,8 @@ static void list_keys(key_list *l, const lull_quantize_job *j)
     add_special(l, LULL_KEY_UNKNOWN, t->unknown);
     add_u32(l, LULL_KEY_ADD_BOS, 1);
     add_u32(l, LULL_KEY_ADD_SPACE, !t->no_prefix);
+    if (t->chat_template != NULL)
+        add_text(l, LULL_KEY_CHAT_TEMPLATE, t->chat_template, t->chat_template_bytes);
 }
 
 static lull_status write_string(lull_writer *w, const char *text, size_t bytes, lull_error *error)

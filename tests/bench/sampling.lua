@@ -103,3 +103,66 @@ for _, given in ipairs(WHOLES) do
   local chain = lull.sampling.from(given)
   print(("| %s | %.2f | | |"):format(tostring(chain), measure {applied(chain)}[1]))
 end
+
+-- The loop: model:generate against the same calls of the module in a row, in turns. The context
+-- is one of a single pass per token, so the steps are the same in both.
+local TOKENS, STORIES = 200, 9
+
+local function generated(sampler)
+  local _, facts = assert(model:generate("Once upon a time", {
+    context = context, seed = 1, max_tokens = 100, sampler = sampler,
+  }))
+  return (facts.seconds - facts.prompt_seconds) / facts.tokens
+end
+
+-- Always the same token, so that no end comes early and every step costs the same in both.
+local function by_hand(choose)
+  local told = assert(context:sequence())
+  assert(told:feed("Once upon a time"))
+  assert(context:step())
+  local start = lull.clock()
+  for _ = 1, 100 do
+    local view = told:logits()
+    view:reset()
+    choose(view, told)
+    assert(told:feed(300))
+    assert(context:step())
+  end
+  local each = (lull.clock() - start) / 100
+  told:close()
+  return each
+end
+
+seq:close()
+context:close()
+context = assert(model:context {length = TOKENS})
+local default = lull.sampling.from {}
+local function same_token(chosen)
+  return {name = "same", selector = true, apply = function(_, view, told, drawn)
+    if chosen then
+      default:apply(view, told, drawn)
+    end
+    return 300
+  end}
+end
+local function verbs(view, told)
+  view:top_k(40):top_p(0.95):min_p(0.05):temperature(0.8)
+  view:sample {seed = 1, position = #told}
+end
+
+local times = {{}, {}, {}, {}}
+for i = 1, STORIES do
+  times[1][i] = generated(same_token(false))
+  times[2][i] = by_hand(function() end)
+  times[3][i] = generated(same_token(true))
+  times[4][i] = by_hand(verbs)
+end
+for i = 1, 4 do
+  table.sort(times[i])
+  times[i] = times[i][1] * 1e6
+end
+print "\n| per token, us | model:generate | the calls by hand | what the loop adds |"
+print "|---|---|---|---|"
+print(("| no sampling | %.1f | %.1f | %.1f |"):format(times[1], times[2], times[1] - times[2]))
+print(("| the default chain | %.1f | %.1f | %.1f |"):format(times[3], times[4],
+  times[3] - times[4]))

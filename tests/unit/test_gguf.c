@@ -294,6 +294,62 @@ static void another_tokenizer_can_be_left_out(void **state)
            "tokenizer.ggml.token_type has 5 elements, tokenizer.ggml.tokens has 0");
 }
 
+static void a_chat_template_comes_along(void **state)
+{
+    static char large[(1 << 20) + 2];
+    static const char text[] = "{% for m in messages %}{{ m.content }}\xe2\x9c\x93{% endfor %}\n";
+    gguf_spec s = spec_of(&micro, G_TENSOR_F32);
+    int i;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        lull_model *m;
+        size_t n = 1;
+        s.order = orders[i];
+        s.keys[0].key = NULL;
+        m = load_spec(&s, LULL_F32, 0);
+        assert_null(lull_chat_template(m, &n));
+        assert_int_equal(n, 0);
+        lull_model_release(m);
+        s.keys[0].key = "tokenizer.chat_template";
+        s.keys[0].type = G_STRING;
+        s.keys[0].text = text;
+        m = load_spec(&s, LULL_F32, 0);
+        assert_memory_equal(lull_chat_template(m, &n), text, sizeof text - 1);
+        assert_int_equal(n, sizeof text - 1);
+        lull_model_release(m);
+        s.keys[0].text = "";
+        m = load_spec(&s, LULL_F32, 0);
+        assert_non_null(lull_chat_template(m, &n));
+        assert_int_equal(n, 0);
+        lull_model_release(m);
+    }
+    memset(large, 'x', sizeof large - 1);
+    s.keys[0].text = large;
+    refuse(&s, LULL_ELIMIT, "tokenizer.chat_template has 1048577 bytes, the limit is 1048576");
+    large[1 << 20] = 0;
+    lull_model_release(load_spec(&s, LULL_F32, 0));
+}
+
+static void tokens_are_found_by_their_spelling(void **state)
+{
+    gguf_spec s = spec_of(&micro, G_TENSOR_F32);
+    lull_model *m = load_spec(&s, LULL_F32, 0);
+    int32_t id;
+    size_t n;
+    (void)state;
+    for (id = 0; id < 5; id++) {
+        const char *text = lull_token_text(m, id, &n);
+        assert_non_null(text);
+        assert_true(lull_token_find(m, text, n) <= id);
+        assert_true(n == 0 || lull_token_find(m, text, n) >= 0);
+    }
+    assert_null(lull_token_text(m, 5, &n));
+    assert_null(lull_token_text(m, -1, &n));
+    assert_int_equal(n, 0);
+    assert_int_equal(lull_token_find(m, "no such token", 13), -1);
+    lull_model_release(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +362,8 @@ int main(void)
         cmocka_unit_test(it_encodes_as_tokenizer_bin),
         cmocka_unit_test(token_types_are_obeyed),
         cmocka_unit_test(another_tokenizer_can_be_left_out),
+        cmocka_unit_test(a_chat_template_comes_along),
+        cmocka_unit_test(tokens_are_found_by_their_spelling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,6 +214,7 @@ static void llama2c_is_written_from_gguf(void **state)
     gguf_spec s;
     gguf_bytes *file;
     lull_model *m;
+    size_t bytes;
     (void)state;
     memset(&s, 0, sizeof s);
     s.model = &blocks;
@@ -236,6 +237,9 @@ static void llama2c_is_written_from_gguf(void **state)
     s.keys[0].key = "llama.rope.freq_base"; /* which llama2.c cannot say */
     s.keys[0].type = G_F32;
     s.keys[0].bits = 0x48f42400u; /* 500000 */
+    s.keys[1].key = "tokenizer.chat_template";
+    s.keys[1].type = G_STRING;
+    s.keys[1].text = "{{ messages }}";
     file = gguf_make(&s);
     assert_true(tiny_save(input, file->bytes, file->n));
     gguf_free(file);
@@ -245,6 +249,8 @@ static void llama2c_is_written_from_gguf(void **state)
     quantize(&o);
     m = load(output, LULL_F32, 0);
     assert_true(m->rope_cos[3 * 4 + 1] == (float)lull_cos(3 * lull_pow(500000.0, -2.0 / 8)));
+    assert_memory_equal(lull_chat_template(m, &bytes), "{{ messages }}", 14);
+    assert_int_equal(bytes, 14);
     lull_model_release(m);
 }
 

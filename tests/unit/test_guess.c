@@ -166,6 +166,43 @@ static void test_no_memory_for_guesses(void **state)
     assert_int_equal(f.blocks, 0);
 }
 
+static void test_guesses_in_the_background(void **state)
+{
+    static const int32_t guessed[3] = {11, 12, 13};
+    lull_model *model = load("gqa", NULL);
+    lull_context *c = open_context(model, 1, LENGTH);
+    lull_sequence *s = open_sequence(c);
+    lull_error error;
+    size_t n = 1, remaining = 9;
+    (void)state;
+    feed_one(s, 10);
+    guess(s, guessed, 3);
+    assert_int_equal(lull_context_start(c, 0, NULL), LULL_OK);
+    assert_int_equal(lull_sequence_guess(s, guessed, &n, &error), LULL_ESTATE);
+    assert_int_equal(lull_sequence_feed(s, guessed, 1, NULL, &error), LULL_ESTATE);
+    assert_int_equal(lull_context_wait(c, &remaining, NULL), LULL_OK);
+    assert_int_equal(remaining, 0);
+    assert_int_equal(lull_sequence_guesses(s), 3);
+    feed_one(s, 11);
+    assert_int_equal(lull_sequence_pending(s), 0);
+    assert_like_alone(s, model);
+    /* A step that only guesses leaves the logits as they are. */
+    assert_int_equal(lull_sequence_rewind(s, 2, NULL), LULL_OK);
+    step(c);
+    {
+        const uint64_t serial = lull_sequence_serial(s);
+        guess(s, guessed, 2);
+        assert_int_equal(lull_context_start(c, 0, NULL), LULL_OK);
+        assert_int_equal(lull_sequence_serial(s), serial);
+        assert_int_equal(lull_context_wait(c, NULL, NULL), LULL_OK);
+        assert_int_equal(lull_sequence_serial(s), serial);
+        assert_like_alone(s, model);
+    }
+    lull_sequence_close(s);
+    lull_context_close(c);
+    lull_model_release(model);
+}
+
 /* ---- any order of everything */
 
 static uint32_t dice(uint32_t *state, uint32_t sides)
@@ -259,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_guesses_that_ask_to_keep_things_are_evaluated_again),
         cmocka_unit_test(test_guesses_end_with_the_context),
         cmocka_unit_test(test_no_memory_for_guesses),
+        cmocka_unit_test(test_guesses_in_the_background),
         cmocka_unit_test(test_any_order_of_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,15 +257,15 @@ static void dry_is_as_llama_cpp_has_it(void **unused)
     static const uint32_t three = 1u << 3;
     static const struct {
         int32_t tokens[7];
+        float loss; /* of token 2; the others lose nothing */
         size_t n;
         lull_dry dry;
-        float loss; /* of token 2; the others lose nothing */
     } cases[] = {
-        {{0, 1}, 2, {1, 1.1, 2, NULL}, 0},
-        {{0, 1, 2, 0, 1}, 5, {1, 1.1, 2, NULL}, 1},
-        {{0, 1, 3, 4, 0, 1}, 6, {1, 1.1, 2, &three}, 0},
-        {{0, 1, 2, 0, 1}, 5, {2, 1.1, 2, NULL}, 2},
-        {{0, 1, 2, 3, 4, 0, 1}, 7, {1, 1.1, 4, NULL}, 0},
+        {{0, 1}, 0, 2, {1, 1.1, 2, NULL}},
+        {{0, 1, 2, 0, 1}, 1, 5, {1, 1.1, 2, NULL}},
+        {{0, 1, 3, 4, 0, 1}, 0, 6, {1, 1.1, 2, &three}},
+        {{0, 1, 2, 0, 1}, 2, 5, {2, 1.1, 2, NULL}},
+        {{0, 1, 2, 3, 4, 0, 1}, 0, 7, {1, 1.1, 4, NULL}},
     };
     size_t i;
     int32_t id;

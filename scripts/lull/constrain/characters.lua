@@ -86,6 +86,26 @@ function characters.at(text, i)
   end
 end
 
+--- Where text stops being UTF-8, or nil.
+function characters.invalid(text)
+  local at = text:find "[\128-\255]"
+  while at do
+    local _, behind = characters.at(text, at)
+    if not behind then
+      return at
+    end
+    at = text:find("[\128-\255]", behind)
+  end
+end
+
+--- Where a byte of a text is, for people.
+function characters.place(text, at)
+  local before = text:sub(1, at - 1)
+  local _, lines = before:gsub("\n", "")
+  local _, column = before:match("[^\n]*$"):gsub("[^\128-\191]", "")
+  return "line " .. lines + 1 .. ", column " .. column + 1
+end
+
 local SPLITS = {0x7F, 0x7FF, SURROGATES.first - 1, SURROGATES.last, 0xFFFF}
 
 -- Add to alternatives the byte sequences of first..last, all of one length in UTF-8: where the

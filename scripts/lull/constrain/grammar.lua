@@ -24,19 +24,11 @@ local MOST_NESTED = 100 -- LPeg's stack has room for 400 of its own steps
 
 -------------------------------------------------------------------------------- errors
 
---- Where a byte of a text is, for people.
-function grammar.place(text, at)
-  local before = text:sub(1, at - 1)
-  local _, lines = before:gsub("\n", "")
-  local _, column = before:match("[^\n]*$"):gsub("[^\128-\191]", "")
-  return "line " .. lines + 1 .. ", column " .. column + 1
-end
-
 -- `state` is what a parse shares: {text =, rule = the name of the current one, ...}.
 local function fail(state, at, message)
   error {
     message = (state.rule and "rule '" .. state.rule .. "': " or "") .. message,
-    place = grammar.place(state.text, at),
+    place = characters.place(state.text, at),
   }
 end
 
@@ -206,17 +198,6 @@ local file = P {
 
 -------------------------------------------------------------------------------- reading
 
-local function check_utf8(state)
-  local at = state.text:find "[\128-\255]"
-  while at do
-    local _, behind = characters.at(state.text, at)
-    if not behind then
-      fail(state, at, "the grammar is not valid UTF-8")
-    end
-    at = state.text:find("[\128-\255]", behind)
-  end
-end
-
 --- Read a grammar.
 -- @param text in GBNF
 -- @param root the name of the rule for the whole text
@@ -227,7 +208,10 @@ function grammar.read(text, root)
   local state = {
     text = text, depth = 0, references = {}, places = {}, definitions = {}, names = {},
   }
-  check_utf8(state)
+  local wrong = characters.invalid(text)
+  if wrong then
+    fail(state, wrong, "the grammar is not valid UTF-8")
+  end
   file:match(text, 1, state)
   for _, reference_made in ipairs(state.references) do
     if not state.definitions[reference_made.name] then
@@ -239,7 +223,7 @@ function grammar.read(text, root)
     error {message = "there is no rule '" .. root .. "', which is to match the whole text"}
   end
   return program.rule(root), state.definitions, state.names, function(rule)
-    return state.places[rule] and grammar.place(text, state.places[rule])
+    return state.places[rule] and characters.place(text, state.places[rule])
   end
 end
 

@@ -141,6 +141,28 @@ function constrain.grammar(text, given)
   return made
 end
 
+--- JSON values that are valid under a JSON schema; lull.constrain.json_schema says which keywords
+-- there are, and how values are written. Needs LPeg.
+-- @param schema JSON text, or a Lua table as cjson.decode makes it (a property `order`, a list of
+--   names beside `properties`, gives their order, which tables do not have); true allows all
+-- @param given spaces ("optional"; "none", "one"): after : and ,; digits (15) of integers;
+--   decimals (6): digits behind the point of other numbers; max_length (none): characters of
+--   strings without maxLength
+function constrain.json_schema(schema, given)
+  options.argument("json_schema", 1, schema, {
+    test = function(value)
+      return type(value) == "string" or type(value) == "table" or value == true
+    end,
+    text = "JSON text or a table",
+  })
+  local json_schema = require "lull.constrain.json_schema"
+  local checked = options.check("json_schema", given, json_schema.OPTIONS)
+  local made = new("json_schema", schema, function()
+    return json_schema.read(schema, checked)
+  end)
+  return made
+end
+
 --- One of several strings.
 -- @param texts a list of strings
 function constrain.choice(texts)

@@ -8,8 +8,7 @@
 --     alt {a, b, ...}              one of them
 --     many(a, min, max)            a that many times; without max, any number from min on
 --     rule "name"                  what the rule of that name matches
---
--- A pattern that stands in several places is compiled once.
+--     unit(a)                      a as a rule of its own, compiled once wherever it stands
 -- @module lull.constrain.program
 local program = {}
 
@@ -41,6 +40,10 @@ end
 
 function program.rule(name)
   return {kind = "rule", name = name}
+end
+
+function program.unit(item)
+  return {kind = "unit", item = item}
 end
 
 --- Any number of any bytes.
@@ -255,6 +258,8 @@ function append(self, pattern, list)
     list[#list + 1] = self:named(pattern.name)
   elseif kind == "many" then
     append_repeat(self, pattern, list)
+  elseif kind == "unit" then
+    list[#list + 1] = self:unit(pattern.item)
   elseif self.units[pattern] then
     list[#list + 1] = self.units[pattern]
   elseif kind == "words" then
