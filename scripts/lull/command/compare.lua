@@ -2,6 +2,7 @@
 -- @module lull.command.compare
 local lull = require "lull"
 local console = require "lull.command.console"
+local json = require "lull.json"
 local measure = require "lull.command.measure"
 
 local compare = {}
@@ -110,7 +111,7 @@ end
 local function print_json(path, names, facts)
   local function setting(i)
     local info, context = facts.infos[i], facts.contexts[i]
-    return console.object {
+    return json.object {
       {"name", names[i]}, {"precision", info.precision}, {"group", info.group},
       {"kernel", context.kernel}, {"threads", context.threads}, {"kv", context.kv},
       {"batch", context.batch}, {"weight_bytes", info.weight_bytes},
@@ -118,12 +119,12 @@ local function print_json(path, names, facts)
   end
   local rows = {}
   for i, row in ipairs(facts.rows) do
-    rows[i] = console.object {
+    rows[i] = json.object {
       {"what", row.kind}, {"size", row.size}, {"a_tokens_per_second", row.a},
       {"b_tokens_per_second", row.b}, {"ratio", row.ratio},
     }
   end
-  console.out(console.json(console.object {
+  console.out(json.encode(json.object {
     {"lull", lull.version}, {"model", path:match("[^/]*$")}, {"rounds", facts.runs},
     {"a", setting(1)}, {"b", setting(2)}, {"compared", rows},
   }) .. "\n")
