@@ -50,6 +50,16 @@ local function range_text(rule)
   return "a number in " .. low .. ".." .. high
 end
 
+--- The rule for a handle of lull.core: a "model", a "context" or a "sequence".
+function options.handle(kind)
+  return {
+    test = function(value)
+      return type(value) == "userdata" and tostring(value):find("^lull%." .. kind) ~= nil
+    end,
+    text = "a " .. kind,
+  }
+end
+
 --- What a rule allows, in words.
 function options.expected(rule)
   if rule.text then

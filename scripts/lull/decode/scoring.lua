@@ -11,17 +11,25 @@ local scoring = {}
 
 local WIDTH = 32 -- so many are evaluated at a time at most
 
--- Queue all tokens of a continuation but the last, on a fork. It; or nil, message, code.
-local function queue(seq, ids, greedy)
+-- Queue what comes before a continuation and all its tokens but the last, on a fork. It; or nil,
+-- message, code.
+local function queue(seq, before, ids, greedy)
   local fork, message, code = seq:fork()
   if not fork then
     return nil, message, code
   end
-  local head, fed = {}, nil
-  for i = 1, #ids - 1 do
-    head[i] = ids[i]
+  local plain, scored, fed = {}, {}, nil
+  for i, id in ipairs(before) do
+    local target = greedy and i == #before and scored or plain -- its logits are asked for
+    target[#target + 1] = id
   end
-  fed, message, code = fork:feed(head, {score = true, logits = greedy and "all" or "last"})
+  for i = 1, #ids - 1 do
+    scored[#scored + 1] = ids[i]
+  end
+  fed, message, code = fork:feed(plain)
+  if fed then
+    fed, message, code = fork:feed(scored, {score = true, logits = greedy and "all" or "last"})
+  end
   if not fed then
     fork:close()
     return nil, message, code
@@ -30,12 +38,12 @@ local function queue(seq, ids, greedy)
 end
 
 -- Is each token of the continuation the likeliest at its place? Asked when all but the last are
--- evaluated; `first` is the likeliest one after the sequence.
+-- evaluated; `first` is the likeliest one after the sequence, where nothing comes between.
 local function is_greedy(fork, ids, first)
-  if ids[1] ~= first then
+  if first and ids[1] ~= first then
     return false
   end
-  for i = 2, #ids do
+  for i = first and 2 or 1, #ids do
     local logits = fork:logits(#fork - #ids + i)
     local likeliest = logits:argmax()
     logits:close()
@@ -67,15 +75,20 @@ local function result_of(fork, ids, given, first)
   }
 end
 
+local NOTHING = {}
+
 -- Score the lists from the i-th on that have room. How many there were; or nil, message, code.
 local function score_some(seq, lists, i, given, results, first)
   local forks, message, code = {}, nil, nil
   local ok = true
+  local function before(k)
+    return given.before and given.before[k] or NOTHING
+  end
   while ok and #forks < (given.width or WIDTH) and lists[i + #forks] do
-    local ids = lists[i + #forks]
+    local k = i + #forks
     local fork = seq
-    if #ids > 1 then
-      fork, message, code = queue(seq, ids, given.greedy)
+    if #lists[k] > 1 or #before(k) > 0 then
+      fork, message, code = queue(seq, before(k), lists[k], given.greedy)
     end
     if fork then
       forks[#forks + 1] = fork
@@ -84,13 +97,14 @@ local function score_some(seq, lists, i, given, results, first)
       break
     end
   end
-  for k, fork in ipairs(forks) do
+  for j, fork in ipairs(forks) do
+    local k = i + j - 1
     if ok then
       ok, message, code = scheduler.wait(fork)
     end
     if ok then
-      results[i + k - 1], message, code = result_of(fork, lists[i + k - 1], given, first)
-      ok = results[i + k - 1] ~= nil
+      results[k], message, code = result_of(fork, lists[k], given, #before(k) == 0 and first)
+      ok = results[k] ~= nil
     end
     if fork ~= seq then
       fork:close()
@@ -103,18 +117,20 @@ local function score_some(seq, lists, i, given, results, first)
 end
 
 --- Score lists of token ids as what comes next.
--- @param seq a sequence with nothing queued; it stays as it is
+-- @param seq a sequence with nothing queued; it stays as it is. It may be empty where something
+--   comes before each continuation
 -- @param lists a list of lists of ids, none empty
 -- @param given optional {greedy = true: also whether each token is the likeliest at its place;
---   each = true: also the log-probabilities of the single tokens; width = 32: forks at a time at
---   most, for which the context should have places}
+--   each = true: also the log-probabilities of the single tokens; before = a list of lists of ids
+--   that come between the sequence and the i-th continuation, and are not scored; width = 32:
+--   forks at a time at most, for which the context should have places}
 -- @return for each list {logprob = the sum of the natural logarithms of the raw probabilities,
 --   tokens = how many, greedy =, each =}
 -- @return nil, message, code on failure
 function scoring.score(seq, lists, given)
   given = given or {}
   local results, i, first = {}, 1, nil
-  if given.greedy then
+  if given.greedy and #seq > 0 then
     local logits, message, code = seq:logits()
     if not logits then
       return nil, message, code

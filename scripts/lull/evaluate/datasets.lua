@@ -307,7 +307,28 @@ local function name(docs, path, lines)
   return docs
 end
 
--- Texts with lines <|endoftext|> between them; a file without such lines is one text.
+--- The texts of plain text: lines `<|endoftext|>` separate them, space around them is dropped.
+function datasets.texts(text)
+  local list, lines = {}, {}
+  local function finish()
+    local part = table.concat(lines, "\n"):match "^%s*(.-)%s*$"
+    lines = {}
+    if part ~= "" then
+      list[#list + 1] = part
+    end
+  end
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    line = line:gsub("\r$", "")
+    if line == "<|endoftext|>" then
+      finish()
+    else
+      lines[#lines + 1] = line
+    end
+  end
+  finish()
+  return list
+end
+
 local function read_texts(path)
   local file, message = io.open(path, "rb")
   if not file then
@@ -316,12 +337,8 @@ local function read_texts(path)
   local text = file:read "*a"
   file:close()
   local docs = {}
-  for part in ((text or "") .. "\n<|endoftext|>\n"):gsub("\r\n", "\n"):gmatch
-      "(.-)\n<|endoftext|>%f[\n\0]" do
-    part = part:gsub("^%s+", ""):gsub("%s+$", "")
-    if part ~= "" then
-      docs[#docs + 1] = {id = tostring(#docs + 1), text = part}
-    end
+  for i, part in ipairs(datasets.texts(text or "")) do
+    docs[i] = {id = tostring(i), text = part}
   end
   if #docs == 0 then
     return nil, path .. ": there is no text in it", "EFORMAT"
