@@ -15,8 +15,9 @@ local concat = table.concat
 --- null where a table must hold it: json.decode puts it there, json.encode takes it.
 json.null = setmetatable({}, {__tostring = function() return "null" end})
 
--- An empty table could be either: objects that were read are told by this.
-local Object = {}
+-- An empty table could be either: objects that were read are told by the one, and lists of pairs
+-- by the other.
+local Object, Pairs = {}, {}
 
 -------------------------------------------------------------------------------- UTF-8
 
@@ -105,7 +106,7 @@ end
 
 local function encode_table(value)
   local parts = {}
-  if value.is_object then
+  if getmetatable(value) == Pairs then
     for i, pair in ipairs(value) do
       parts[i] = encode_string(pair[1]) .. ":" .. encode(pair[2])
     end
@@ -149,8 +150,7 @@ json.encode = encode
 --- Mark a list of {name, value} pairs as a JSON object, which keeps their order. Pairs whose
 -- value is nil are null.
 function json.object(list)
-  list.is_object = true
-  return list
+  return setmetatable(list, Pairs)
 end
 
 -------------------------------------------------------------------------------- reading
@@ -330,10 +330,13 @@ function json.decode(text)
     "EFORMAT"
 end
 
---- Was this table read as an object, or has it the keys of one?
+--- Is this table one that is written as an object?
 function json.is_object(value)
-  return type(value) == "table" and value ~= json.null
-    and (getmetatable(value) == Object or (value[1] == nil and next(value) ~= nil))
+  if type(value) ~= "table" or value == json.null then
+    return false
+  end
+  local kind = getmetatable(value)
+  return kind == Object or kind == Pairs or (value[1] == nil and next(value) ~= nil)
 end
 
 return json

@@ -26,7 +26,8 @@ local function pack(...)
   return {n = select("#", ...), ...}
 end
 
--- One pass over the weights of a context, so that an interrupt is soon noticed.
+--- One pass over the weights of a context: at most its batch of tokens, so that an interrupt is
+-- soon noticed.
 local function step(context)
   local given = step_options[context]
   if not given then
@@ -35,6 +36,8 @@ local function step(context)
   end
   return context:step(given)
 end
+
+scheduler.step = step
 
 --- Have what a sequence has queued evaluated.
 -- @return true, or nil, message, code when the step failed (ECANCELED, ...)

@@ -27,7 +27,8 @@ Text.__index = Text
 --- Go on from a sequence.
 -- @param seq the sequence, with its prompt queued
 -- @param given {strategy =, seed =, stream =, max_tokens =} and, each optional, {watch =,
---   stop_ids =, max_rewinds =, matcher =, heal =, logprobs =, drafter =, loops =, max_seconds =}
+--   stop_ids =, max_rewinds =, matcher =, heal =, logprobs =, score =, drafter =, loops =,
+--   max_seconds =}
 -- @param facts the table that is filled in as it goes
 function text.open(seq, given, facts)
   local context, model = seq:context(), seq:model()
@@ -47,6 +48,7 @@ function text.open(seq, given, facts)
     n_prompt = #seq,
     ids = {},       -- what was chosen
     ends = {},      -- how many bytes the text had after each of them
+    sums = {},      -- with score: sums of log-probabilities up to each of them
     chosen = nil,   -- the last of them, while it is not yet part of the sequence
     banned = {},    -- banned[i]: ids that token i must not be, since they begin a banned phrase
     bytes = "",     -- the text; without a watch only what is not told yet
@@ -253,6 +255,10 @@ function Text:next_id()
     self.facts.stop = id
     return self:finish("stop")
   end
+  if self.given.score then
+    local n = #self.ids
+    self.sums[n + 1] = (self.sums[n] or 0) + logits:logprob(id)
+  end
   if top then
     self.facts.logprobs[#self.ids + 1] =
       {id = id, piece = self.model:piece(id), logprob = logits:logprob(id), top = top}
@@ -280,6 +286,9 @@ function Text:rewind(n, id)
   table.insert(self.banned[n + 1], id)
   self.bytes = self.bytes:sub(1, self.ends[n] or 0)
   facts.tokens, facts.rewinds = n, facts.rewinds + 1
+  if self.given.score then
+    facts.logprob = self.sums[n] or 0
+  end
   if self.strategy.rewind then
     self.strategy:rewind(n)
   end
@@ -344,6 +353,9 @@ function Text:take(id)
   end
   self.ids[n], self.chosen = id, id
   self.facts.tokens = n
+  if self.given.score then
+    self.facts.logprob = self.sums[n]
+  end
   self.bytes = self.bytes .. piece
   self.ends[n] = #self.bytes
   if self.strategy.accept then
