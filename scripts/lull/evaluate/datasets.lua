@@ -346,6 +346,31 @@ local function read_texts(path)
   return docs
 end
 
+--- Read JSON lines, each an object.
+-- @param path the file
+-- @param problem_of function(record) -> what is wrong with it, or nil
+-- @return a list of records; or nil, message with file and line, code
+function datasets.records(path, problem_of)
+  local lines, message, code = lines_of(path)
+  if not lines then
+    return nil, message, code
+  end
+  local records = {}
+  for i, line in ipairs(lines) do
+    local record, problem = json.decode(line.text)
+    if record ~= nil and not json.is_object(record) then
+      problem = "an object expected"
+    elseif record ~= nil then
+      problem = problem_of(record)
+    end
+    if problem then
+      return fault(path, line, problem)
+    end
+    records[i] = record
+  end
+  return records
+end
+
 --- Read a data set.
 -- @param format a name among formats (documents, hellaswag, arc, piqa, winogrande, lambada), or
 --   "text": plain text, of which lines `<|endoftext|>` separate documents

@@ -8,14 +8,15 @@ local generate = require "lull.generate"
 local json = require "lull.json"
 local likelihood = require "lull.evaluate.likelihood"
 local options = require "lull.options"
+local parallel = require "lull.batch.parallel"
 local scheduler = require "lull.decode.scheduler"
 
 local respond = {}
 
 local slice = likelihood.slice
 
-local MOST_KV_BYTES = 2 ^ 30 -- of the context that is opened here
-local MOST_FORKS = 8         -- continuations of one request at a time
+local MOST_FORKS = 8     -- continuations of one request at a time
+local MOST_SCORED = 8    -- requests at a time: a pass over the weights takes some dozens of tokens
 
 -------------------------------------------------------------------------------- preparing
 -- A request in tokens: how many places and how long a context it needs, and how it is answered.
@@ -220,20 +221,21 @@ local function prepare_all(model, requests, given)
 end
 
 -- Where they are answered: as many at a time as asked for, or as memory allows.
-local function open_context(model, tokens, places, given)
+local function open_context(model, jobs, tokens, places, given)
   local info = model:info()
-  local length = given.length or math.min(info.seq_len, tokens)
-  local parallel = given.parallel
-  if not parallel then
-    local f32 = given.kv == "f32" or (given.kv == nil and info.precision == "f32")
-    local bytes = (f32 and info.kv_bytes_f32 or info.kv_bytes_bf16) * length * places
-    parallel = math.max(1, math.min(16, math.floor(MOST_KV_BYTES / bytes)))
+  local length, width = given.length or math.min(info.seq_len, tokens), given.parallel
+  if not width then
+    local available = parallel.available()
+    width = parallel.choose(info, length, given.kv, available and available / places)
+    for _, job in ipairs(jobs) do
+      width = job.request.kind ~= "generate" and math.min(width, MOST_SCORED) or width
+    end
   end
   local context, message, code = model:context {
-    sequences = parallel * places, length = length, threads = given.threads, kv = given.kv,
+    sequences = width * places, length = length, threads = given.threads, kv = given.kv,
     cpu = given.cpu,
   }
-  return context, message or parallel, code
+  return context, message or width, code
 end
 
 -- The response as it is written: facts first, all in one order.
@@ -261,7 +263,7 @@ end
 -- @param model a model
 -- @param requests a list of requests (lull.evaluate.tasks)
 -- @param given optional:
---   parallel  requests at a time; by default up to 16, as many as keys and values of 1 GB hold
+--   parallel  requests at a time; by default as memory allows, up to 8 that are scored or 32 texts
 --   length    tokens of the context, by default what is needed and the model has. Of contexts that
 --             are too long the beginning is left out
 --   overlap   for whole texts: see likelihood.windows; 1
@@ -283,9 +285,9 @@ function respond.respond(model, requests, given)
   elseif #jobs == 0 then
     return {}
   end
-  local context, parallel, code = open_context(model, tokens, places, given)
+  local context, width, code = open_context(model, jobs, tokens, places, given)
   if not context then
-    return nil, parallel, code -- message and code
+    return nil, width, code -- message and code
   elseif (given.overlap or 1) > context:info().length then
     context:close()
     error("bad option 'overlap' to 'respond' (at most the context's length)", 2)
@@ -303,7 +305,7 @@ function respond.respond(model, requests, given)
     end
   end
   scheduler.run(next_task, {
-    width = parallel, step = given.step,
+    width = width, step = given.step,
     done = function(i, result)
       if result.failed or failed then
         return
