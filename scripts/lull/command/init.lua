@@ -6,7 +6,7 @@ local console = require "lull.command.console"
 
 local command = {}
 
-local SUBCOMMANDS = {"tell", "inspect", "tokenize", "quantize", "bench"}
+local SUBCOMMANDS = {"tell", "inspect", "tokenize", "quantize", "bench", "eval"}
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."
 
@@ -30,13 +30,6 @@ local function load_argparse()
     .. "Install it: apt-get install lua-argparse, or: luarocks install argparse")
 end
 
--- argparse's own --help prints without checking and exits; this one does neither.
-local function add_help(parser)
-  parser:flag("-h --help", "Show this help and exit."):action(function()
-    error({help = parser:get_help() .. "\n"}, 0)
-  end)
-end
-
 local function build_parser()
   local parser = load_argparse()("lull", DESCRIPTION, EPILOG)
     :add_help(false):help_max_width(80):usage_max_width(78):help_description_margin(28)
@@ -44,7 +37,7 @@ local function build_parser()
   parser.error = function(failed, message)
     error({usage = failed:get_usage(), message = message, who = failed:_get_fullname()}, 0)
   end
-  add_help(parser)
+  console.add_help(parser)
   parser:flag("--version", "Show the version and exit."):action(function()
     error({help = require("lull")._VERSION .. "\n"}, 0)
   end)
@@ -52,7 +45,7 @@ local function build_parser()
   for _, name in ipairs(SUBCOMMANDS) do
     local module = require("lull.command." .. name)
     local subparser = parser:command(name, module.summary):add_help(false)
-    add_help(subparser)
+    console.add_help(subparser)
     module.define(subparser)
     modules[name] = module
   end

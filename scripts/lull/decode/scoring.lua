@@ -18,7 +18,7 @@ local function queue(seq, before, ids, greedy)
   if not fork then
     return nil, message, code
   end
-  local plain, scored, fed = {}, {}, nil
+  local plain, scored = {}, {}
   for i, id in ipairs(before) do
     local target = greedy and i == #before and scored or plain -- its logits are asked for
     target[#target + 1] = id
@@ -26,6 +26,7 @@ local function queue(seq, before, ids, greedy)
   for i = 1, #ids - 1 do
     scored[#scored + 1] = ids[i]
   end
+  local fed
   fed, message, code = fork:feed(plain)
   if fed then
     fed, message, code = fork:feed(scored, {score = true, logits = greedy and "all" or "last"})

@@ -52,8 +52,9 @@ end
 
 --- The mean BLEU-4 of each text with all others as references (self-BLEU: Zhu et al. 2018,
 -- arXiv:1802.01886): 1 where all texts are made of the same phrases. Precisions without a match
--- count as 0.1 / their denominator (Chen & Cherry 2014, method 1; NLTK's method1). It grows with the
--- number of texts, so compare equal numbers. Linear in all words, by keeping the two largest counts.
+-- count as 0.1 / their denominator (Chen & Cherry 2014, method 1; NLTK's method1). It grows with
+-- the number of texts, so compare equal numbers. Linear in all words, as the two largest counts
+-- are kept.
 -- @param ids a list of texts as lists of numbers (words.numbered)
 -- @param count how many numbers there are
 -- @return the mean, or nil for fewer than two texts

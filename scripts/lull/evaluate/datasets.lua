@@ -7,8 +7,8 @@
 --     {id, context, target}                how probable is the target? (or: is it what is told?)
 --     {id, text}                           how well is the whole text predicted?
 --
--- JSON lines of the first, third and fourth form are read as they are ("documents"), so any data set
--- can be brought along with a few lines of any language.
+-- JSON lines of the first, third and fourth form are read as they are ("documents"), so any data
+-- set can be brought along with a few lines of any language.
 -- @module lull.evaluate.datasets
 local json = require "lull.json"
 
@@ -42,7 +42,9 @@ local KINDS = {
 }
 
 local function shown(value)
-  if type(value) == "table" then
+  if value == json.null then
+    return "null"
+  elseif type(value) == "table" then
     return #value > 0 and "a list" or "an object or an empty list"
   elseif type(value) == "string" then
     return "'" .. value:sub(1, 30):gsub("%c", "?") .. "'"
@@ -93,6 +95,9 @@ function formats.documents(record)
   if problem then
     return nil, problem
   end
+  for name, value in pairs(record) do
+    record[name] = value ~= json.null and value or nil
+  end
   local doc = {
     id = record.id, text = record.text, context = record.context, choices = record.choices,
     target = record.target,
@@ -127,7 +132,8 @@ local function capitalize(text)
   return text:sub(1, 1):upper() .. text:sub(2):lower()
 end
 
---- HellaSwag (Zellers et al. 2019): {"ind", "activity_label", "ctx_a", "ctx_b", "endings", "label"}.
+--- HellaSwag (Zellers et al. 2019): {"ind", "activity_label", "ctx_a", "ctx_b", "endings",
+-- "label"}.
 function formats.hellaswag(record)
   local problem = wrong(record, {
     {"activity_label", "text"}, {"ctx_a", "text"}, {"ctx_b", "text"}, {"endings", "texts"},
@@ -407,6 +413,74 @@ function datasets.read(format, path, answers)
     end
   end
   return name(docs, path, lines)
+end
+
+-------------------------------------------------------------------------------- stories
+
+-- Text and reason of a line of OpenAI's batch interface, or nil.
+local function openai_story(record)
+  local response = record.response
+  local body = json.is_object(response) and response.body
+  local choice = json.is_object(body) and type(body.choices) == "table" and body.choices[1]
+  if not choice then
+    return nil
+  end
+  local own = json.is_object(body.lull) and body.lull or choice
+  return choice.text or choice.message and choice.message.content, own.finish_reason
+end
+
+-- The words in labels.
+local function required_words(record, labels)
+  local list, from = {}, json.is_object(record.labels) and record.labels or record
+  for _, name in ipairs(labels) do
+    local value = from[name]
+    for _, word in ipairs(type(value) == "table" and value or {value}) do
+      list[#list + 1] = type(word) == "string" and word or nil
+    end
+  end
+  return list
+end
+
+--- Read stories: the output of lull batch, other JSON lines with a field "text", or plain text.
+-- Lines of the output that say why there is no story are left out.
+-- @param path the file
+-- @param given optional {labels = names of labels whose words a story must have; with_prompt =
+--   true: the prompt is part of the story}
+-- @return a list of {id, text, finish_reason, required} for evaluate.stories; or nil, message, code
+function datasets.stories(path, given)
+  given = given or {}
+  local lines, message, code = lines_of(path)
+  if not lines then
+    return nil, message, code
+  elseif lines[1] and not lines[1].text:find "^%s*{" then
+    return read_texts(path)
+  end
+  local list = {}
+  for _, line in ipairs(lines) do
+    local record, problem = json.decode(line.text)
+    if not json.is_object(record) then
+      return fault(path, line, problem or "an object expected")
+    elseif not json.is_object(record.error) then
+      local text, reason = record.text, record.finish_reason
+      if text == nil then
+        text, reason = openai_story(record)
+      end
+      if type(text) ~= "string" then
+        return fault(path, line, "field 'text': a string expected, got " .. shown(text))
+      end
+      if given.with_prompt and type(record.prompt) == "string" then
+        text = record.prompt .. text
+      end
+      list[#list + 1] = {
+        id = record.id, text = text, finish_reason = type(reason) == "string" and reason or nil,
+        required = given.labels and required_words(record, given.labels),
+      }
+    end
+  end
+  if #list == 0 then
+    return nil, path .. ": there is no story in it", "EFORMAT"
+  end
+  return list
 end
 
 return datasets

@@ -12,8 +12,8 @@
 --     {"lowercase"}, {"strip"}   of each text
 --     a function     from a list to a list
 --
--- Names and semantics are those of lm-evaluation-harness, whose regular expressions are Lua patterns
--- here: `regex` is "pattern", `majority_vote` is "majority".
+-- Semantics are those of lm-evaluation-harness, whose regular expressions are Lua patterns here:
+-- `regex` is "pattern", `majority_vote` is "majority".
 -- @module lull.evaluate.filters
 local filters = {}
 

@@ -23,7 +23,7 @@ understand understood; wake woke woken; wear wore worn; win won; write wrote wri
 child children; man men; woman women; foot feet; tooth teeth; goose geese; mouse mice;
 person people; leaf leaves; wolf wolves; knife knives; life lives; loaf loaves; shelf shelves;
 thief thieves; good better best; bad worse worst; far further furthest; many more most;
-little less least; can could; will would won't; shall should; may might]]
+little less least; can could can't; will would won't; shall should; may might]]
 
 -- A form -> the words that it may be of: "lay" -> {"lie"}.
 local irregular = {}

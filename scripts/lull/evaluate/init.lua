@@ -18,6 +18,7 @@ local score = require "lull.evaluate.score"
 local stages = require "lull.evaluate.stages"
 local stories = require "lull.evaluate.stories"
 local tasks = require "lull.evaluate.tasks"
+local vocabulary = require "lull.evaluate.vocabulary"
 
 local evaluate = {
   --- read(format, path, answers) -> documents of a data set; see lull.evaluate.datasets
@@ -38,8 +39,12 @@ local evaluate = {
   stages = stages,
   --- kl(a, b, texts, options): how far two models or settings are apart; see lull.evaluate.kl
   kl = kl.kl,
+  --- read_stories(path, {labels =, with_prompt =}): what lull batch wrote, or plain text
+  read_stories = datasets.stories,
   --- stories(list, options): what can be counted of stories; see lull.evaluate.stories
   stories = stories.stories,
+  --- children(): 1,500 words of stories for small children, as a set for stories' vocabulary
+  children = vocabulary.children,
   --- distinct(texts, n): different n-grams of words / n-grams
   distinct = stories.distinct,
 }

@@ -232,7 +232,7 @@ function kl.kl(a, b, texts, given)
     return nil, "there is no text to compare on", "EINVAL"
   end
   local sides, message = {}, nil
-  sides[1], message, code = open_side(a, given.a, length)
+  sides[1], message, code = open_side(a, given.a, length) -- luacheck: ignore 311
   if sides[1] then
     sides[2], message, code = open_side(b, given.b, length)
   end

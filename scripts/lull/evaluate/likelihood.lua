@@ -1,5 +1,5 @@
---- What is scored of a text, in tokens: the border between context and continuation, and the windows
--- of a text that is longer than the context.
+--- What is scored of a text, in tokens: the border between context and continuation, and the
+-- windows of a text that is longer than the context.
 -- @module lull.evaluate.likelihood
 local scheduler = require "lull.decode.scheduler"
 local scoring = require "lull.decode.scoring"
@@ -18,8 +18,8 @@ end
 likelihood.slice = slice
 
 --- A context and what follows it, in tokens, as lm-evaluation-harness splits them: space at the
--- end of the context is moved to the continuation (tokens begin with a space and do not end in one),
--- both are encoded together, and the context's part is as long as the context is when encoded alone.
+-- end of the context is moved to the continuation (tokens begin with a space and do not end in
+-- one), both are encoded together, and the context's part is as long as the context is alone.
 -- An empty context is BOS. Where the continuation's first bytes melt into the context's last token
 -- and nothing would be left, the last token of the whole is the continuation.
 -- @return ids of the context, ids of the continuation; or nil, message, code
@@ -131,10 +131,11 @@ function likelihood.score(context, pairs_list, given)
     return nil, message, code
   end
   local n = #pairs_list > 1 and common(pairs_list) or 0
-  local before, continuations, ok, results = {}, {}, nil, nil
+  local before, continuations, results = {}, {}, nil
   for i, pair in ipairs(pairs_list) do
     before[i], continuations[i] = slice(pair.context, n + 1, #pair.context), pair.continuation
   end
+  local ok
   ok, message, code = seq:feed(slice(pairs_list[1].context, 1, n))
   if ok then
     ok, message, code = scheduler.wait(seq)

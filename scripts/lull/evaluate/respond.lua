@@ -1,7 +1,7 @@
 --- The second stage: a model answers requests.
 --
--- Requests are independent of each other, so they run together (lull.decode.run): each pass over the
--- weights serves several. What an answer is does not depend on how many those are.
+-- Requests are independent of each other, so they run together (lull.decode.run): each pass over
+-- the weights serves several. What an answer is does not depend on how many those are.
 -- @module lull.evaluate.respond
 local core = require "lull.core"
 local generate = require "lull.generate"

@@ -208,8 +208,8 @@ local RULES = {
 --   seed         of these
 --   row          function(request, response) -> {{name, value}, ...}: your own scores of a
 --                document, in place of those of its kind; of numbers the mean is taken
--- @return {tasks = for each task {task, kind, n, truncated, metrics = {{name, value, stderr, n}, ...}},
---   rows = for each document {id, task, names, and its scores by name}}
+-- @return {tasks = for each task {task, kind, n, truncated, metrics = {{name, value, stderr, n},
+--   ...}}, rows = for each document {id, task, names, and its scores by name}}
 -- @return nil, message, code where responses are missing or belong to other requests
 function score.score(requests, responses, given)
   given = options.check("score", given, RULES)

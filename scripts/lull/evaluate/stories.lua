@@ -108,7 +108,7 @@ local function dialogue(text)
   return #text > 0 and inside / #text or 0
 end
 
--- The most frequent first words: {{text, count, share}, ...}, and how many different ones there are.
+-- The most frequent first words: {{text, count, share}, ...}, and how many different there are.
 local function openings(lists, n, most)
   local counts, list = {}, {}
   for _, story in ipairs(lists) do
@@ -230,7 +230,7 @@ end
 --- Count.
 -- @param list stories: {text, finish_reason = optional, required = an optional list of words}
 -- @param given optional:
---   vocabulary  {word = true}: the words that stories should keep to (inflected forms of them, too)
+--   vocabulary  {word = true}: the words that stories should keep to (inflected forms count)
 --   sample      self-BLEU is of so many stories, chosen by seed; 500
 --   seed        0
 --   near        Jaccard similarity of five-grams from which on a story is nearly an earlier one, 0.7
@@ -245,11 +245,11 @@ end
 --   longest_repeat                 words of the longest span that comes twice in a story;
 --   longest = {words, story, text} the longest of all
 --   compression                    bytes / bytes compressed (lull.evaluate.compression), all together
---   duplicates, near_duplicates    shares of stories that are an earlier one, word for word or nearly
+--   duplicates, near_duplicates    stories that are an earlier one, word for word or nearly
 --   outside_vocabulary             share of words; strange = {{text, count}, ...}, strange_words
 --   required                       share of the required words; all_required: of stories with all
---   ended                          finish_reason is "stop"; ended_in_sentence: the last sentence is
---                                  whole
+--   ended                          finish_reason is "stop"
+--   ended_in_sentence              the last sentence is whole
 --   dialogue                       share of bytes in quotes
 --   openings = {{text, count, share}, ...}, different_openings
 function stories.stories(list, given)

@@ -11,8 +11,9 @@
 --            "generate"         text is told, filtered and compared with a target
 --
 -- Semantics are those of the Language Model Evaluation Harness (github.com/EleutherAI/
--- lm-evaluation-harness): a few-shot prompt is the description, then solved examples, each followed
--- by fewshot_delimiter, then the question; a question and its answer are joined by target_delimiter.
+-- lm-evaluation-harness): a few-shot prompt is the description, then solved examples, each
+-- followed by fewshot_delimiter, then the question; a question and its answer are joined by
+-- target_delimiter.
 -- @module lull.evaluate.tasks
 local core = require "lull.core"
 local options = require "lull.options"
