@@ -55,7 +55,8 @@ local RULES = {
   params = {type = "table", default = {}},
   strategies = {type = "table"},
   seed = sampling.SEED,
-  output = {type = "string"},
+  output = {test = function(v) return type(v) == "string" or type(v) == "function" end,
+    text = "a path or a function"},
   resume = {type = "boolean"},
   overwrite = {type = "boolean"},
   inputs = {type = "table"},
@@ -203,7 +204,8 @@ end
 --   params     for all stories; a record's own count more (see lull.batch.params)
 --   strategies name -> function that returns a strategy, for params.strategy
 --   seed       for records that have none (1)
---   output     a file; its account is OUTPUT.run.jsonl
+--   output     a file; its account is OUTPUT.run.jsonl. Or function(line) -> true, or nil, message,
+--              code, and then there is nothing to resume
 --   resume     go on with what is there; overwrite: begin anew. Without either the file must not
 --              exist, or be empty
 --   inputs     other files that the output must not be (the model)
@@ -230,21 +232,25 @@ function batch.open(given)
     given = given, params = checked, number = 0, pulled = 0, seen = {},
     stories = 0, failures = 0, torn = 0, held = {}, next_index = 1,
   }, Job)
+  local message, code
+  job.source, job.reader, code = open_source(given, {
+    params = given.params, template = given.template, strategies = given.strategies,
+  })
+  if not job.source then
+    return nil, job.reader, code
+  end
   local inputs = {given.input}
   for _, path in ipairs(given.inputs or {}) do
     inputs[#inputs + 1] = path
   end
-  local message, code
-  job.out, message, code = output.open(given.output, {
-    resume = given.resume, overwrite = given.overwrite, inputs = inputs, sync = given.sync,
-  })
-  if not job.out then
-    return nil, message, code
+  if type(given.output) == "function" then
+    job.out = output.sink(given.output)
+  else
+    job.out, message, code = output.open(given.output, {
+      resume = given.resume, overwrite = given.overwrite, inputs = inputs, sync = given.sync,
+    })
   end
-  local run = {params = given.params, template = given.template, strategies = given.strategies}
-  job.source, job.reader, code = open_source(given, run)
-  local ok = job.source ~= nil
-  message = job.reader
+  local ok = job.out ~= nil
   if ok then
     ok, message, code = job:survey()
   end
@@ -414,7 +420,9 @@ function Job:close()
   if self.reader then
     self.reader.close()
   end
-  self.out:close()
+  if self.out then
+    self.out:close()
+  end
 end
 
 --- Open a batch and run it; the options of both.

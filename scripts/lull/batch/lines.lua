@@ -19,7 +19,7 @@ local function new_reader(name, read, rewind, close)
     name = name, read = read, rewind_source = rewind, close = close,
     number = 0,       -- of the line that was read last
     hash = "",        -- of all blocks that were read, each hashed after the hash before it
-    left = "",        -- what was read and not yet told
+    block = "",       -- what was read last
     at = 1,           -- where in it the next line begins
   }, Reader)
 end
@@ -58,7 +58,7 @@ end
 
 --- Go back to the first line.
 function Reader:rewind()
-  self.number, self.hash, self.left, self.at, self.ended = 0, "", "", 1, nil
+  self.number, self.hash, self.block, self.at = 0, "", "", 1
   local ok, message = self.rewind_source()
   if not ok then
     return nil, "cannot read the input twice: " .. tostring(message), "EIO"
@@ -66,73 +66,49 @@ function Reader:rewind()
   return true
 end
 
--- One more block into what is left. false at the end; nil, message, code.
+-- One more block, in place of the one that is used up. false at the end; nil, message, code.
 function Reader:more()
-  if self.ended then
-    return false
-  end
   local block, message = self.read()
-  if block then
-    if self.hash == "" then
-      block = block:gsub("^\239\187\191", "") -- a byte order mark
-    end
-    self.hash = core.hash(self.hash .. block)
-    self.left, self.at = self.left:sub(self.at) .. block, 1
-    return true
-  elseif message then
-    return nil, "cannot read the input: " .. message, "EIO"
-  end
-  self.ended = true
-  return false
-end
-
--- A line whose end is not in sight: pass over it.
-function Reader:skip_long()
-  local more, message, code
-  repeat
-    self.left, self.at = "", 1
-    more, message, code = self:more()
-    local stop = more and self.left:find("\n", 1, true)
-    if stop then
-      self.at = stop + 1
-      return false
-    end
-  until not more
   if message then
-    return nil, message, code
+    return nil, "cannot read the input: " .. message, "EIO"
+  elseif not block then
+    return false
+  elseif self.hash == "" then
+    block = block:gsub("^\239\187\191", "") -- a byte order mark
   end
-  return false
+  self.hash = core.hash(self.hash .. block)
+  self.block, self.at = block, 1
+  return true
 end
 
 --- The next line, without its end (LF or CR LF); false where it is too long; nil at the end; nil,
 -- message, code. The last line need not have an end.
 function Reader:next()
-  local from = self.at
-  local stop = self.left:find("\n", from, true)
-  while not stop do
-    local searched = #self.left - self.at + 1
-    local more, message, code = self:more()
-    if more == nil then
-      return nil, message, code
-    elseif not more then
-      if self.at > #self.left then
-        return nil
-      end
-      stop = #self.left + 1
-    else
-      stop = self.left:find("\n", searched + 1, true)
-      if not stop and #self.left > LONGEST then
-        self.number = self.number + 1
-        return self:skip_long()
+  local parts, bytes = {}, 0
+  local stop
+  repeat
+    stop = self.block:find("\n", self.at, true)
+    local piece = self.block:sub(self.at, (stop or #self.block + 1) - 1)
+    self.at = (stop or #self.block) + 1
+    bytes = bytes + #piece
+    if bytes <= LONGEST then
+      parts[#parts + 1] = piece
+    end
+    if not stop then
+      local more, message, code = self:more()
+      if more == nil or (not more and bytes == 0) then
+        return nil, message, code
+      elseif not more then
+        break
       end
     end
+  until stop
+  self.number = self.number + 1
+  if bytes > LONGEST then
+    return false
   end
-  local line = self.left:sub(self.at, stop - 1)
-  self.at, self.number = stop + 1, self.number + 1
-  if line:byte(-1) == 13 then
-    line = line:sub(1, -2)
-  end
-  return line
+  local line = table.concat(parts)
+  return line:byte(-1) == 13 and line:sub(1, -2) or line
 end
 
 return lines

@@ -169,6 +169,17 @@ function Output:prepare(given)
   return ok, message, code
 end
 
+local function new_output(path, file, regular, given)
+  return setmetatable({
+    path = path, account_name = output.account_path(path), file = file, regular = regular,
+    sync_seconds = given.sync or 1, synced = clock(),
+    done = {}, done_lines = {}, lines = 0, failures = 0, torn = 0, hash = "",
+    safe = 0, -- lines that are on the disk
+    read = given.read or results.read,
+    notes = {}, -- lines of the account that wait for the next checkpoint
+  }, Output)
+end
+
 --- Open an output.
 -- @param path a file, or a device
 -- @param given {resume = true: go on with what is there; overwrite = true: begin anew; inputs =
@@ -187,14 +198,7 @@ function output.open(path, given)
     return nil, message, code
   end
   local regular, created = file:regular()
-  local self = setmetatable({
-    path = path, account_name = output.account_path(path), file = file, regular = regular,
-    sync_seconds = given.sync or 1, synced = clock(),
-    done = {}, done_lines = {}, lines = 0, failures = 0, torn = 0, hash = "",
-    safe = 0, -- lines that are on the disk
-    read = given.read or results.read,
-    notes = {}, -- lines of the account that wait for the next checkpoint
-  }, Output)
+  local self = new_output(path, file, regular, given)
   if not regular then
     if given.resume then
       file:close()
@@ -216,6 +220,16 @@ function output.open(path, given)
   end
   self.safe = self.lines
   return self
+end
+
+--- The same interface over a function that takes each line: nothing to go on with.
+function output.sink(take)
+  local file = {
+    write = function(_, line) return take(line) end,
+    sync = function() return true end,
+    close = function() return true end,
+  }
+  return new_output("the output", file, false, {sync = math.huge})
 end
 
 -------------------------------------------------------------------------------- writing

@@ -71,15 +71,26 @@ end
 local has_terminal -- is standard error one? nil: not yet asked
 local progress = ""
 
+--- Is standard error a terminal, where progress can be shown?
+function console.has_terminal()
+  if has_terminal == nil then
+    has_terminal = is_terminal(2)
+  end
+  return has_terminal
+end
+
+--- Is standard input one?
+function console.reads_terminal()
+  return is_terminal(0)
+end
+
 --- Show what is being done, in place of what was shown before; "" takes it away. Only on a
 -- terminal, on standard error.
 function console.progress(text)
   if text == progress then
     return
-  elseif has_terminal == nil then
-    has_terminal = is_terminal(2)
   end
-  if has_terminal then
+  if console.has_terminal() then
     write(io.stderr, "\r" .. text .. (" "):rep(#progress - #text)
       .. ("\b"):rep(#progress - #text))
   end
@@ -110,9 +121,8 @@ function console.note(text)
   write(io.stderr, text .. "\n")
 end
 
---- All of a file, or of standard input for "-". One line end at the very end is dropped:
--- editors and echo put it there, and a prompt does not mean it.
-function console.read_text(path)
+--- All of a file, or of standard input for "-".
+function console.read(path)
   local file, problem = io.stdin
   if path ~= "-" then
     file, problem = io.open(path, "rb")
@@ -128,7 +138,13 @@ function console.read_text(path)
     console.fail(console.ENVIRONMENT, "cannot read the text: "
       .. (path == "-" and "standard input" or path) .. ": " .. tostring(message))
   end
-  return (text:gsub("\r?\n$", ""))
+  return text
+end
+
+--- The same without one line end at the very end: editors and echo put it there, and a prompt
+-- does not mean it.
+function console.read_text(path)
+  return (console.read(path):gsub("\r?\n$", ""))
 end
 
 -------------------------------------------------------------------------------- numbers

@@ -6,7 +6,7 @@ local console = require "lull.command.console"
 
 local command = {}
 
-local SUBCOMMANDS = {"tell", "inspect", "tokenize", "quantize", "bench", "eval"}
+local SUBCOMMANDS = {"tell", "batch", "inspect", "tokenize", "quantize", "bench", "eval"}
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."
 

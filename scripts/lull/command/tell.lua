@@ -1,7 +1,6 @@
 --- lull tell: a story, streamed as it is told.
 -- @module lull.command.tell
 local console = require "lull.command.console"
-local generate = require "lull.generate"
 local model = require "lull.command.model"
 
 local tell = {summary = "Tell a story: go on from a prompt."}
@@ -16,8 +15,6 @@ Examples:
 One seed tells one story, on every machine. Without --seed one is drawn by
 chance; --stats shows it.]]
 
-local RULES = generate.RULES
-
 function tell.define(parser)
   parser:epilog(EPILOG)
   model.argument(parser)
@@ -26,16 +23,7 @@ function tell.define(parser)
       :argname "TEXT",
     console.option(parser, "-f", "--file", "Read that from a file ('-': standard input).")
       :argname "FILE")
-  console.option(parser, "-n", "--max-tokens", "Tell so many tokens at most (default 256).")
-    :argname("N"):convert(console.by_rule("--max-tokens", RULES.max_tokens))
-  console.option(parser, "-t", "--temperature", "0 always takes the likeliest (default 0.8).")
-    :argname("T"):convert(console.by_rule("--temperature", RULES.temperature))
-  parser:option("--top-k", "Choose among the K likeliest (default 40, 0 = off).")
-    :argname("K"):convert(console.by_rule("--top-k", RULES.top_k))
-  parser:option("--top-p", "... that make up a share P (default 0.95, 1 = off).")
-    :argname("P"):convert(console.by_rule("--top-p", RULES.top_p))
-  parser:option("--min-p", "... P times as likely (default 0.05, 0 = off).")
-    :argname("P"):convert(console.by_rule("--min-p", RULES.min_p))
+  model.story_options(parser)
   console.option(parser, "-s", "--seed", "Which story (an integer).")
     :argname("N"):convert(console.integer("--seed", 0))
   parser:flag("--no-prompt", "Print what is told, without the prompt.")
@@ -43,7 +31,7 @@ function tell.define(parser)
   model.load_options(parser)
   model.run_options(parser)
   parser:option("--length", "Tokens the context holds (default: as needed).")
-    :argname("N"):convert(console.by_rule("--length", RULES.length))
+    :argname("N"):convert(console.by_rule("--length", model.RULES.length))
 end
 
 local function prompt_of(args)
@@ -81,11 +69,10 @@ function tell.run(args)
     console.fail(console.USAGE, "--length: this model holds at most "
       .. console.count(loaded:info().seq_len, "token"))
   end
-  local next_piece, facts, code = loaded:stream(prompt, {
-    max_tokens = args.max_tokens, temperature = args.temperature, top_k = args.top_k,
-    top_p = args.top_p, min_p = args.min_p, seed = args.seed, threads = args.threads,
-    kv = args.kv, cpu = args.cpu, length = args.length,
-  })
+  local given = model.story(args)
+  given.seed, given.length = args.seed, args.length
+  given.threads, given.kv, given.cpu = args.threads, args.kv, args.cpu
+  local next_piece, facts, code = loaded:stream(prompt, given)
   console.check(next_piece, facts, code, HINTS)
   if not args.no_prompt then
     console.out(prompt)

@@ -432,8 +432,8 @@ end
 -- The words in labels.
 local function required_words(record, labels)
   local list, from = {}, json.is_object(record.labels) and record.labels or record
-  for _, name in ipairs(labels) do
-    local value = from[name]
+  for _, label in ipairs(labels) do
+    local value = from[label]
     for _, word in ipairs(type(value) == "table" and value or {value}) do
       list[#list + 1] = type(word) == "string" and word or nil
     end

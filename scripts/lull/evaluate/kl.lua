@@ -231,12 +231,13 @@ function kl.kl(a, b, texts, given)
   elseif total == 0 then
     return nil, "there is no text to compare on", "EINVAL"
   end
-  local sides, message = {}, nil
-  sides[1], message, code = open_side(a, given.a, length) -- luacheck: ignore 311
-  if sides[1] then
-    sides[2], message, code = open_side(b, given.b, length)
+  local first, second, message
+  first, message, code = open_side(a, given.a, length)
+  if first then
+    second, message, code = open_side(b, given.b, length)
   end
-  local columns, ok = {kl = {}, a = {}, b = {}, same = {}}, #sides == 2
+  local sides, columns = {first, second}, {kl = {}, a = {}, b = {}, same = {}}
+  local ok = #sides == 2
   for _, window in ipairs(windows) do
     if ok then
       ok, message, code = window_columns(sides, window, columns, given.each)

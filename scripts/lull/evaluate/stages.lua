@@ -1,8 +1,9 @@
 --- The three stages as files of JSON lines, each of which can be made again alone.
 --
 --     NAME.requests.jsonl   what is asked      made without a model
---     NAME.responses.jsonl  what a model says  appended to as answers come: a run that was stopped,
---                           however, is gone on with (NAME.responses.jsonl.run.jsonl is its account)
+--     NAME.responses.jsonl  what a model says  appended to as answers come: a run that was
+--                           stopped, however, is gone on with (NAME.responses.jsonl.run.jsonl is
+--                           its account)
 --     NAME.scores.jsonl     what it is worth   made without a model, as often as you like
 --
 -- Requests and scores are written beside their names and renamed: whole or absent.

@@ -233,7 +233,7 @@ end
 --   vocabulary  {word = true}: the words that stories should keep to (inflected forms count)
 --   sample      self-BLEU is of so many stories, chosen by seed; 500
 --   seed        0
---   near        Jaccard similarity of five-grams from which on a story is nearly an earlier one, 0.7
+--   near        from this Jaccard similarity of five-grams on a story is nearly another, 0.7
 --   opening     words that are an opening, 3
 --   top         openings and strange words that are listed, 5
 -- @return a table; {value, stderr, n} are means over stories:
@@ -244,7 +244,8 @@ end
 --   repetition_4                   four-grams that were in the story before
 --   longest_repeat                 words of the longest span that comes twice in a story;
 --   longest = {words, story, text} the longest of all
---   compression                    bytes / bytes compressed (lull.evaluate.compression), all together
+--   compression                    bytes / bytes compressed, all together; see
+--                                  lull.evaluate.compression
 --   duplicates, near_duplicates    stories that are an earlier one, word for word or nearly
 --   outside_vocabulary             share of words; strange = {{text, count}, ...}, strange_words
 --   required                       share of the required words; all_required: of stories with all

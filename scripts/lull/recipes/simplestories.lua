@@ -49,6 +49,7 @@ return {
     -- For models that follow instructions.
     request = "Write a story of {{ paragraphs }} paragraphs in simple language. "
       .. "Theme: {{ theme }}. Topic: {{ topic }}. Style: {{ style }}. Feature: {{ feature }}. "
-      .. "Grammar: {{ grammar }}. Write it as {{ persona }} would tell it. The first word is \"{{ opening }}\".",
+      .. "Grammar: {{ grammar }}. Write it as {{ persona }} would tell it. "
+      .. "The first word is \"{{ opening }}\".",
   },
 }

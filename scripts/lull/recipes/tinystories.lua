@@ -65,11 +65,11 @@ return {
     -- For models that only go on with a story.
     opening = {
       "Once upon a time, {{ name }} had {{ a_adjective }} {{ noun }}. One day, {{ name }} wanted "
-        .. "to {{ verb }}",
-      "One day, {{ name }} saw {{ a_adjective }} {{ noun }}. {{ name }} wanted to {{ verb }}",
-      "{{ name }} liked to {{ verb }}. One day, {{ name }} found {{ a_adjective }} {{ noun }}",
+        .. "to {{ verb }}.",
+      "One day, {{ name }} saw {{ a_adjective }} {{ noun }}. {{ name }} wanted to {{ verb }}.",
+      "{{ name }} liked to {{ verb }}. One day, {{ name }} found {{ a_adjective }} {{ noun }}.",
       "There was {{ a_adjective }} {{ noun }} near the house of {{ name }}. Every day, {{ name }} "
-        .. "went there to {{ verb }}",
+        .. "went there to {{ verb }}.",
     },
     -- For models trained on TinyStories-Instruct.
     instruct = "Features: {{ features }}\nWords: {{ verb }}, {{ noun }}, {{ adjective }}\nStory:",

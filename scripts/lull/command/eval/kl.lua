@@ -99,7 +99,8 @@ local function print_text(names, paths, infos, r)
   for i = 1, 2 do
     local info = infos[i]
     local name = names[i]:sub(1, #paths[i]) == paths[i] and "" or names[i] .. ": "
-    heads[i] = (i == 1 and "A  " or "B  ") .. name .. paths[i] .. ", " .. info.precision .. (info.group > 0 and " g" .. console.fixed(info.group, 0) or "")
+    local group = info.group > 0 and " g" .. console.fixed(info.group, 0) or ""
+    heads[i] = (i == 1 and "A  " or "B  ") .. name .. paths[i] .. ", " .. info.precision .. group
       .. ", " .. console.bytes(info.weight_bytes) .. "\n"
   end
   console.out(table.concat(heads) .. "\n" .. columns.format(rows, "lrr"))

@@ -107,19 +107,13 @@ end
 
 local function make_requests(args)
   local task = task_of(args)
-  local docs, message, code = evaluate.read(task.format, need(args, "data"), args.answers)
-  console.check(docs, message, code)
-  local examples
-  if args.fewshot_data then
-    examples, message, code = evaluate.read(task.format, args.fewshot_data)
-    console.check(examples, message, code)
-  end
-  local requests
-  requests, message, code = evaluate.requests(task, docs, {
+  local docs = console.check(evaluate.read(task.format, need(args, "data"), args.answers))
+  local examples = args.fewshot_data
+    and console.check(evaluate.read(task.format, args.fewshot_data))
+  return console.check(evaluate.requests(task, docs, {
     fewshot = args.fewshot, examples = examples, same_examples = args.same_examples,
     limit = args.limit, seed = args.seed,
-  })
-  return console.check(requests, message, code)
+  }))
 end
 
 local HINTS = {
@@ -260,9 +254,7 @@ local function show(args, requests, responses)
   })
   console.check(result, message, code, hint)
   if args.output then
-    local ok
-    ok, message, code = evaluate.stages.write_scores(args.output, result)
-    console.check(ok, message, code)
+    console.check(evaluate.stages.write_scores(args.output, result))
   end
   if args.json then
     print_json(result, responses)
@@ -272,32 +264,28 @@ local function show(args, requests, responses)
 end
 
 function run.run(args)
-  local stage, requests, message, code = args.stage, nil, nil, nil
+  local stage, requests, responses = args.stage
   if stage and not args.output then
     console.fail(console.USAGE, "--stage goes with files: -o NAME")
   end
   if stage == nil or stage == "requests" then
     requests = make_requests(args)
     if args.output then
-      local ok
-      ok, message, code = evaluate.stages.write_requests(args.output, requests,
+      local ok, message, code = evaluate.stages.write_requests(args.output, requests,
         {overwrite = args.force})
       console.check(ok, message, code, hint)
     end
   end
   if requests == nil or args.output then
-    requests, message, code = evaluate.stages.read_requests(args.output)
-    console.check(requests, message, code)
+    requests = console.check(evaluate.stages.read_requests(args.output))
   end
   if stage == "requests" then
     console.note(console.count(#requests, "request") .. " in "
       .. evaluate.stages.path(args.output, "requests"))
     return console.DONE
   end
-  local responses
   if stage == "scores" then
-    responses, message, code = evaluate.stages.read_responses(args.output)
-    console.check(responses, message, code)
+    responses = console.check(evaluate.stages.read_responses(args.output))
   else
     responses = answer(args, requests)
   end
