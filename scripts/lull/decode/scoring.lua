@@ -70,10 +70,11 @@ local function result_of(fork, ids, given, first)
     end
   end
   each[#ids] = last
-  return {
-    logprob = sum + last, tokens = #ids, each = given.each and each or nil,
-    greedy = given.greedy and is_greedy(fork, ids, first) or nil,
-  }
+  local result = {logprob = sum + last, tokens = #ids, each = given.each and each or nil}
+  if given.greedy then
+    result.greedy = is_greedy(fork, ids, first)
+  end
+  return result
 end
 
 local NOTHING = {}

@@ -81,22 +81,15 @@ local formats = {}
 
 --- Documents as above. label is a number from 0 or the choice itself.
 function formats.documents(record)
-  local wanted = {}
-  if type(record) == "table" then
-    if record.text ~= nil then
-      wanted = {{"text", "text"}}
-    elseif record.choices ~= nil or record.label ~= nil then
-      wanted = {{"context", "text"}, {"choices", "texts"}, {"label", "label"}}
-    else
-      wanted = {{"context", "text"}}
-    end
+  local wanted = {{"context", "text"}}
+  if record.text ~= nil then
+    wanted = {{"text", "text"}}
+  elseif record.choices ~= nil or record.label ~= nil then
+    wanted = {{"context", "text"}, {"choices", "texts"}, {"label", "label"}}
   end
   local problem = wrong(record, wanted)
   if problem then
     return nil, problem
-  end
-  for name, value in pairs(record) do
-    record[name] = value ~= json.null and value or nil
   end
   local doc = {
     id = record.id, text = record.text, context = record.context, choices = record.choices,
@@ -161,8 +154,10 @@ end
 -- "answerKey"}, and the same data set's later form {"id", "question": "...",
 -- "choices": {"text": [], "label": []}, "answerKey"}.
 function formats.arc(record)
-  local problem = wrong(record, {{"question", type(record) == "table"
-    and type(record.question) == "string" and "text" or "object"}, {"answerKey", "label"}})
+  local problem = wrong(record, {
+    {"question", type(record.question) == "string" and "text" or "object"},
+    {"answerKey", "label"},
+  })
   if problem then
     return nil, problem
   end
@@ -287,12 +282,24 @@ local function fault(path, line, message)
   return nil, path .. ":" .. line.number .. ": " .. message, "EFORMAT"
 end
 
--- A line as a record: JSON, or for formats of plain text the line itself.
+-- A line as a record without nulls: a JSON object, or for formats of plain text the line itself.
+-- Or nil and what is wrong.
 local function record_of(line, plain)
   if plain and not line.text:find "^%s*{" then
     return line.text
   end
-  return json.decode(line.text)
+  local record, problem = json.decode(line.text)
+  if record == nil then
+    return nil, problem
+  elseif not json.is_object(record) then
+    return nil, "an object expected, got " .. shown(record)
+  end
+  for key, value in pairs(record) do
+    if value == json.null then
+      record[key] = nil
+    end
+  end
+  return record
 end
 
 -- Give documents ids: their own, as text, or their line's number. Two of one name are an error.
@@ -363,12 +370,8 @@ function datasets.records(path, problem_of)
   end
   local records = {}
   for i, line in ipairs(lines) do
-    local record, problem = json.decode(line.text)
-    if record ~= nil and not json.is_object(record) then
-      problem = "an object expected"
-    elseif record ~= nil then
-      problem = problem_of(record)
-    end
+    local record, problem = record_of(line)
+    problem = record and problem_of(record) or problem
     if problem then
       return fault(path, line, problem)
     end
@@ -457,9 +460,9 @@ function datasets.stories(path, given)
   end
   local list = {}
   for _, line in ipairs(lines) do
-    local record, problem = json.decode(line.text)
-    if not json.is_object(record) then
-      return fault(path, line, problem or "an object expected")
+    local record, problem = record_of(line)
+    if not record then
+      return fault(path, line, problem)
     elseif not json.is_object(record.error) then
       local text, reason = record.text, record.finish_reason
       if text == nil then

@@ -153,7 +153,7 @@ end
 
 function ANSWERS.generate(job, context)
   local request = job.request
-  local texts, reasons, truncated = {}, {}, nil
+  local texts, reasons, tokens, truncated = {}, {}, {}, nil
   local room = context:info().length - request.max_tokens + 1
   local ids = job.ids
   if #ids > room then -- the beginning is left out, as in lm-evaluation-harness
@@ -173,9 +173,9 @@ function ANSWERS.generate(job, context)
     if not text then
       return nil, facts, code -- message and code
     end
-    texts[i], reasons[i] = json.valid(text), facts.finish_reason
+    texts[i], reasons[i], tokens[i] = json.valid(text), facts.finish_reason, facts.tokens
   end
-  return {{"texts", texts}, {"finish_reasons", reasons},
+  return {{"texts", texts}, {"tokens", tokens}, {"finish_reasons", reasons},
     truncated and {"truncated", truncated} or nil}
 end
 

@@ -6,6 +6,7 @@ local evaluate = require "lull.evaluate"
 local json = require "lull.json"
 local lull = require "lull"
 local model = require "lull.command.model"
+local progress = require "lull.command.progress"
 local settings = require "lull.command.settings"
 
 local kl = {summary = "Compare two precisions, kernels or models token by token."}
@@ -143,10 +144,14 @@ function kl.run(args)
   if (args.overlap or 1) > math.min(args.length or most, most) then
     console.fail(console.USAGE, "--overlap: at most the context's length")
   end
+  local shown
   local r, message, code = evaluate.kl(a, b, texts, {
     a = given_a, b = given_b, limit = args.limit, length = args.length, overlap = args.overlap,
     progress = function(done, total)
-      console.progress(console.thousands(done) .. " of " .. console.count(total, "token"))
+      shown = shown or progress.new(total, "tokens")
+      if shown:is_due() then
+        shown:show(done, done, done, 0)
+      end
     end,
   })
   console.progress("")

@@ -6,6 +6,7 @@ local evaluate = require "lull.evaluate"
 local json = require "lull.json"
 local lull = require "lull"
 local model = require "lull.command.model"
+local progress = require "lull.command.progress"
 local scheduler = require "lull.decode.scheduler"
 
 local run = {summary = "Run a task: requests, responses, scores."}
@@ -134,14 +135,27 @@ local function hint(message)
   end
 end
 
+-- Tokens that were scored or told for a response.
+local function tokens_of(response)
+  local tokens = response.tokens or 0
+  if type(tokens) == "table" then
+    local sum = 0
+    for _, n in ipairs(tokens) do
+      sum = sum + n
+    end
+    return sum
+  end
+  return tokens
+end
+
 -- Shows how many are done, and lets Ctrl-C end between two steps.
 local function watch(total, signals)
-  local done, began = 0, lull.clock()
-  return function()
-    done = done + 1
-    local seconds = lull.clock() - began
-    console.progress(console.thousands(done) .. " of " .. console.count(total, "request") .. ", "
-      .. console.rate_text(console.rate(done, seconds)) .. "/s")
+  local shown, here, tokens = progress.new(total, "requests"), 0, 0
+  return function(_, response)
+    here, tokens = here + 1, tokens + tokens_of(response)
+    if shown:is_due() then
+      shown:show(here, here, tokens, 0)
+    end
   end, function(context)
     local signal = signals:poll()
     if signal then
