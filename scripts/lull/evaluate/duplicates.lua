@@ -76,9 +76,35 @@ function duplicates.exact(lists)
   return first
 end
 
---- Stories nearly like an earlier one: the Jaccard similarity of their sets of five-grams of words
--- is at least `threshold`. Candidates are found by MinHash in bands (of pairs at the default 0.7
--- all but some in ten thousand are) and compared exactly.
+-- The keys of a sketch's bands.
+local function band_keys(bins)
+  local keys = {}
+  for band = 1, BANDS do
+    local from = (band - 1) * ROWS
+    keys[band] = band .. ":" .. string.format("%.0f,%.0f,%.0f,%.0f", bins[from + 1],
+      bins[from + 2], bins[from + 3], bins[from + 4])
+  end
+  return keys
+end
+
+-- What is in any of the buckets of these keys, ascending.
+local function candidates(buckets, keys)
+  local list, known = {}, {}
+  for _, key in ipairs(keys) do
+    for _, j in ipairs(buckets[key] or {}) do
+      if not known[j] then
+        known[j] = true
+        list[#list + 1] = j
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+--- Stories nearly like an earlier one that is not itself such a story: the Jaccard similarity of
+-- their sets of five-grams of words is at least `threshold`. Candidates are found by MinHash in
+-- bands (of pairs at the default 0.7 all but some in ten thousand are) and compared exactly.
 -- @param lists a list of lists of words
 -- @param threshold 0.7
 -- @return a list: {first, similarity} for each such story, by its number; nil for others
@@ -87,26 +113,18 @@ function duplicates.near(lists, threshold)
   for i, list in ipairs(lists) do
     local set = shingles(list, 5)
     sets[i], sizes[i] = set, size(set)
-    local bins, compared = sketch(set), {}
-    for band = 1, BANDS do
-      local from = (band - 1) * ROWS
-      local key = band .. ":" .. string.format("%.0f,%.0f,%.0f,%.0f", bins[from + 1],
-        bins[from + 2], bins[from + 3], bins[from + 4])
-      local bucket = buckets[key]
-      for _, j in ipairs(bucket or {}) do
-        if not found[i] and not compared[j] then
-          compared[j] = true
-          local similarity = jaccard(set, sets[j], sizes[i], sizes[j])
-          if similarity >= threshold then
-            found[i] = {first = j, similarity = similarity}
-          end
-        end
+    local keys = band_keys(sketch(set))
+    for _, j in ipairs(candidates(buckets, keys)) do
+      local similarity = jaccard(set, sets[j], sizes[i], sizes[j])
+      if similarity >= threshold then
+        found[i] = {first = j, similarity = similarity}
+        break
       end
-      if not bucket then
-        buckets[key] = {i}
-      elseif not found[i] then
-        bucket[#bucket + 1] = i -- of like ones the first is enough
-      end
+    end
+    for _, key in ipairs(found[i] and {} or keys) do
+      local bucket = buckets[key] or {}
+      buckets[key] = bucket
+      bucket[#bucket + 1] = i
     end
   end
   return found
