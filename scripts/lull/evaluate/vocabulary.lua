@@ -116,9 +116,15 @@ witch with without wolf woman wonder wood word wore work world worm worry would 
 wrong yard yarn yawn year yell yellow yes yet you young your yourself yuck yum zip zoo zoom
 ]]
 
---- About what a child of four understands: 1,500 words of stories for small children.
+--- About what a child of four understands: 1,500 words of stories for small children, and those
+-- that the recipe tinystories asks for.
 function vocabulary.children()
-  return vocabulary.read(CHILDREN)
+  local lists = {CHILDREN}
+  for _, slot in ipairs(require("lull.recipes.tinystories").slots) do
+    lists[#lists + 1] = type(slot.words) == "table" and table.concat(slot.words, " ")
+      or slot.words
+  end
+  return vocabulary.read(table.concat(lists, "\n"))
 end
 
 return vocabulary
