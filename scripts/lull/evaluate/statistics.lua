@@ -37,77 +37,86 @@ local function identity(ratio)
   return ratio
 end
 
-local function value_of(numerator, denominator, transform)
-  if denominator == 0 then
-    return nil
-  end
-  return transform(numerator / denominator)
-end
-
--- The columns of a metric: its numerators, and denominators or nil for 1 each.
+-- A metric's numerators, and denominators or nil for 1 each; rows without numerator left out.
 local function columns(rows, metric)
   local numerators, denominators = {}, metric.denominator and {} or nil
-  for i, row in ipairs(rows) do
-    numerators[i] = row[metric.numerator]
-    if denominators then
-      denominators[i] = row[metric.denominator]
+  for _, row in ipairs(rows) do
+    if row[metric.numerator] ~= nil then
+      numerators[#numerators + 1] = row[metric.numerator]
+      if denominators then
+        denominators[#numerators] = row[metric.denominator]
+      end
     end
   end
   return numerators, denominators
 end
 
-local function total(list, n)
+-- n numbers of 1..n, with repetition.
+local function draw(n, seed, sample)
+  local drawn = {}
+  for k = 1, n do
+    drawn[k] = floor(core.random(seed, sample, k) * n) + 1
+  end
+  return drawn
+end
+
+local function total(list, drawn)
   local sum = 0
-  for i = 1, n do
-    sum = sum + list[i]
+  for k = 1, #drawn do
+    sum = sum + list[drawn[k]]
   end
   return sum
+end
+
+-- The metric of the drawn rows.
+local function value_of(column, drawn)
+  local denominator = column.denominators and total(column.denominators, drawn) or #drawn
+  if denominator == 0 then
+    return nil
+  end
+  return column.transform(total(column.numerators, drawn) / denominator)
+end
+
+-- Values of all columns in a sample; those of equally many rows have the same rows drawn.
+local function draw_sample(list, seed, sample)
+  local drawn = {}
+  for _, column in ipairs(list) do
+    local n = #column.numerators
+    if n > 1 then
+      drawn[n] = drawn[n] or draw(n, seed, sample)
+      column.values[#column.values + 1] = value_of(column, drawn[n])
+    end
+  end
 end
 
 --- Compute metrics over rows, and their standard errors.
 -- @param rows a list of tables
 -- @param metrics a list of {name, numerator = a key of rows, denominator = another (by default 1
 --   each), transform = a function of the ratio}. Rows without the numerator are left out
--- @param given {bootstrap = 1000: samples, 0 for none; seed = 0}
+-- @param given {bootstrap = 1000: samples, fewer than 2 for none; seed = 0}
 -- @return a list of {name, value, stderr, n}: stderr is nil for fewer than two rows, and both are
 --   nil where there is nothing
 function statistics.summarize(rows, metrics, given)
-  local list = {}
+  local list, results = {}, {}
   for i, metric in ipairs(metrics) do
-    local used = {}
-    for _, row in ipairs(rows) do
-      if row[metric.numerator] ~= nil then
-        used[#used + 1] = row
-      end
-    end
-    local numerators, denominators = columns(used, metric)
-    local n, transform = #used, metric.transform or identity
-    local result = {
-      name = metric.name, n = n,
-      value = value_of(total(numerators, n), denominators and total(denominators, n) or n,
-        transform),
+    local numerators, denominators = columns(rows, metric)
+    list[i] = {
+      numerators = numerators, denominators = denominators, values = {},
+      transform = metric.transform or identity,
     }
-    if n > 1 and given.bootstrap > 1 then
-      local values = {}
-      for sample = 1, given.bootstrap do
-        local top, bottom = 0, denominators and 0 or n
-        for k = 1, n do
-          -- The same documents for all metrics of as many rows: position and purpose are k and
-          -- nothing, the stream is the sample.
-          local j = floor(core.random(given.seed, sample, k) * n) + 1
-          top = top + numerators[j]
-          if denominators then
-            bottom = bottom + denominators[j]
-          end
-        end
-        values[#values + 1] = value_of(top, bottom, transform)
-      end
-      local _, deviation = statistics.mean(values)
-      result.stderr = deviation
+    local all = {}
+    for k = 1, #numerators do
+      all[k] = k
     end
-    list[i] = result
+    results[i] = {name = metric.name, n = #all, value = value_of(list[i], all)}
   end
-  return list
+  for sample = 1, given.bootstrap > 1 and given.bootstrap or 0 do
+    draw_sample(list, given.seed, sample)
+  end
+  for i, column in ipairs(list) do
+    results[i].stderr = select(2, statistics.mean(column.values))
+  end
+  return results
 end
 
 return statistics
