@@ -14,6 +14,7 @@ local log, floor = core.math.log, math.floor
 local LN2 = log(2)
 local WINDOW, LONGEST, SHORTEST = 32768, 258, 3
 local CHAIN = 64 -- earlier places that are looked at
+local BLOCK = 2 ^ 20
 
 -- Deflate's codes: the number of extra bits grows by one every 4 (lengths) or 2 (distances) codes.
 local function coder(first, per_step)
@@ -90,8 +91,8 @@ local function longest_match(bytes, i, n, head, previous)
   return best, distance
 end
 
---- The bytes that a text would be compressed to.
-function compression.size(text)
+-- The bytes that one block would be compressed to.
+local function block_size(text)
   local n, bytes = #text, {}
   for from = 1, n, 4096 do
     local part = {text:byte(from, math.min(n, from + 4095))}
@@ -137,6 +138,16 @@ function compression.size(text)
     end
   end
   return math.ceil((entropy(symbols) + entropy(distances) + extra_bits) / 8)
+end
+
+--- The bytes that a text would be compressed to, in blocks of a megabyte, which know nothing of
+-- each other: memory for large texts is bounded.
+function compression.size(text)
+  local size = 0
+  for from = 1, #text, BLOCK do
+    size = size + block_size(text:sub(from, from + BLOCK - 1))
+  end
+  return size
 end
 
 --- Bytes before / bytes after: about 2.2 for one story, more where it repeats itself (Shaib et al.
