@@ -349,6 +349,9 @@ local function read_texts(path)
   end
   local text = file:read "*a"
   file:close()
+  if text and text:find "^%s*{" and json.is_object((json.decode(text:match "[^\n]+"))) then
+    return datasets.read("documents", path)
+  end
   local docs = {}
   for i, part in ipairs(datasets.texts(text or "")) do
     docs[i] = {id = tostring(i), text = part}
@@ -382,7 +385,7 @@ end
 
 --- Read a data set.
 -- @param format a name among formats (documents, hellaswag, arc, piqa, winogrande, lambada), or
---   "text": plain text, of which lines `<|endoftext|>` separate documents
+--   "text": plain text, of which lines `<|endoftext|>` separate documents, or JSON lines {id, text}
 -- @param path the file
 -- @param answers for piqa: the file of labels
 -- @return a list of documents; or nil, message, code. Messages begin with the file and the line

@@ -50,13 +50,28 @@ local function split_all(model, request)
   return list
 end
 
--- Part of a list of results, as columns.
-local function columns(response, results, first, last, prefix)
+local function is_finite(value)
+  return value == value and value > -math.huge and value < math.huge
+end
+
+local BROKEN = "the model gives logits that are no numbers"
+
+-- likelihood.score, and numbers that JSON has words for.
+local function score(context, pairs_list, given)
+  local results, message, code = likelihood.score(context, pairs_list, given)
+  for _, result in ipairs(results or {}) do
+    if not is_finite(result.logprob) then
+      return nil, BROKEN, "EINVAL"
+    end
+  end
+  return results, message, code
+end
+
+-- A list of results as columns.
+local function columns(response, results, prefix)
   local logprobs, tokens, greedy = {}, {}, {}
-  for i = first, last do
-    logprobs[#logprobs + 1] = results[i].logprob
-    tokens[#tokens + 1] = results[i].tokens
-    greedy[#greedy + 1] = results[i].greedy
+  for i, result in ipairs(results) do
+    logprobs[i], tokens[i], greedy[i] = result.logprob, result.tokens, result.greedy
   end
   response[#response + 1] = {prefix .. "logprobs", logprobs}
   if prefix == "" then
@@ -96,18 +111,17 @@ function ANSWERS.likelihood(job, context)
   end
   local n, response = #job.request.continuations, {}
   local scoring = {width = job.forks, greedy = job.greedy}
-  local results, message, code =
-    likelihood.score(context, slice(fitted, 1, n), scoring)
+  local results, message, code = score(context, slice(fitted, 1, n), scoring)
   if not results then
     return nil, message, code
   end
-  columns(response, results, 1, n, "")
+  columns(response, results, "")
   if #fitted > n then
-    results, message, code = likelihood.score(context, slice(fitted, n + 1, #fitted), scoring)
+    results, message, code = score(context, slice(fitted, n + 1, #fitted), scoring)
     if not results then
       return nil, message, code
     end
-    columns(response, results, 1, n, "unconditional_")
+    columns(response, results, "unconditional_")
   end
   if truncated > 0 then
     response[#response + 1] = {"truncated", truncated}
@@ -128,7 +142,7 @@ function ANSWERS.rolling(job, context)
   local overlap = job.given.overlap or 1
   local sum, response = 0, {}
   for _, window in ipairs(likelihood.windows(job.ids, job.first, length, overlap)) do
-    local results, message, code = likelihood.score(context,
+    local results, message, code = score(context,
       {{context = window.context, continuation = window.predicted}}, {width = 1})
     if not results then
       return nil, message, code
@@ -270,7 +284,8 @@ end
 --   seed      for texts that are told; 0
 --   threads, kv, cpu of the context
 --   done      function(i, response, object) called at each answer, in the order they come; object
---             is the response with its keys in order, for json.encode. It may raise
+--             is the response with its keys in order, for json.encode. nil, message, code from
+--             it ends all
 --   step      as of lull.decode.run
 -- @return the responses in the order of the requests; or nil, message, code
 function respond.respond(model, requests, given)
@@ -316,7 +331,8 @@ function respond.respond(model, requests, given)
       local response, object = finish(jobs[i], result[1], fingerprint)
       responses[i] = response
       if given.done then
-        given.done(i, response, object)
+        local ok, message, why = given.done(i, response, object)
+        failed = not ok and message and {message, why} or nil
       end
     end,
   })

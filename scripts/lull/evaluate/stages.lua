@@ -188,27 +188,23 @@ function stages.respond(model, name, requests, given)
   if not before or #left > 0 then
     ok, message, code = out:begin(identity, json.object {{"lull", core.version}})
   end
-  local done, fault = rest.done, nil
+  local done = rest.done
   rest.done = function(i, response, object)
-    if not fault then
-      local written, problem, why = out:write(json.encode(object) .. "\n")
-      fault = not written and {problem, why} or nil
+    local written, problem, why = out:write(json.encode(object) .. "\n")
+    if written and done then
+      return done(i, response, object)
     end
-    if done then
-      done(i, response, object)
-    end
+    return written, problem, why
   end
   if ok then
     ok, message, code = respond.respond(model, left, rest)
   end
   local synced, problem, why = out:sync()
   out:close()
-  if ok and fault then
-    return nil, fault[1], fault[2]
-  elseif ok and not synced then
-    return nil, problem, why
-  elseif not ok then
+  if not ok then
     return nil, message, code
+  elseif not synced then
+    return nil, problem, why
   end
   return #left, there
 end

@@ -140,6 +140,22 @@ describe("lull eval run", function()
     end
   end)
 
+  it("keeps what it has when the disk is full", function()
+    local n = name()
+    assert.are.equal(0, (helper.lull("eval run --task multiple_choice --stage requests --data "
+      .. choices(60) .. " -o " .. n)))
+    local command = helper.command() .. " eval run --stage responses -o " .. n
+    local code, _, err = helper.shell("ulimit -f 8; " .. command)
+    assert.are.equal(3, code, err)
+    assert.matches("responses%.jsonl: File too large", err)
+    local before = helper.read(n .. ".responses.jsonl")
+    assert.matches("\n$", before)
+    assert.are.equal(0, (helper.shell(command)))
+    local after = helper.read(n .. ".responses.jsonl")
+    assert.are.equal(before, after:sub(1, #before))
+    assert.are.equal(60, select(2, after:gsub("\n", "")))
+  end)
+
   it("does not mix answers of two models, options or questions", function()
     local n, data = name(), choices(3)
     local command = "eval run --task multiple_choice --data " .. data .. " -o " .. n

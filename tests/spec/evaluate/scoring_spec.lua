@@ -291,7 +291,28 @@ describe("responses", function()
     end
   end)
 
-  it("of a hidden failure are none at all", function()
+  it("of a model that computes no numbers are a failure", function()
+    local bytes = helper.read(helper.model_path) -- the first norm weight becomes NaN
+    local path = helper.write(helper.scratch(), bytes:sub(1, 256) .. "\0\0\192\127"
+      .. bytes:sub(261))
+    local broken = assert(lull.load(path, {tokenizer = "examples/models/tokenizer.bin"}))
+    for _, request in ipairs {
+      {id = "1", task = "t", kind = "rolling", text = "One day"},
+      assert(evaluate.requests(task, docs, {limit = 1}))[1],
+    } do
+      local none, message, code = evaluate.respond(broken, {request})
+      assert.is_nil(none)
+      assert.matches("no numbers", message)
+      assert.are.equal("EINVAL", code)
+    end
+    local none, message = evaluate.kl(model, broken, {"One day"})
+    assert.is_nil(none)
+    assert.matches("no numbers", message)
+    broken:close()
+    helper.clean()
+  end)
+
+  it("without a tokenizer are none at all", function()
     local blind = assert(lull.load(helper.model_path, {tokenizer = false, cache = false}))
     local requests = assert(evaluate.requests(task, docs, {limit = 1}))
     local none, message, code = evaluate.respond(blind, requests)

@@ -75,6 +75,9 @@ describe("data sets", function()
     local docs = assert(evaluate.read("text",
       written "\n one\n\nmore\n<|endoftext|>\r\n<|endoftext|>\ntwo  \n<|endoftext|>\n"))
     assert.are.same({{id = "1", text = "one\n\nmore"}, {id = "2", text = "two"}}, docs)
+    docs = assert(evaluate.read("text", written '{"id": "a", "text": "one"}\n{"text": "two"}'))
+    assert.are.same({{id = "a", text = "one"}, {id = "2", text = "two"}}, docs)
+    assert.are.equal("{not JSON", evaluate.read("text", written "{not JSON\n")[1].text)
   end)
 end)
 
