@@ -10,6 +10,7 @@ local scheduler = require "lull.decode.scheduler"
 local scoring = {}
 
 local WIDTH = 32 -- so many are evaluated at a time at most
+local NAN = 0 / 0
 
 -- Queue what comes before a continuation and all its tokens but the last, on a fork. It; or nil,
 -- message, code.
@@ -65,7 +66,7 @@ local function result_of(fork, ids, given, first)
   if #ids > 1 then
     local scores = fork:scores()
     for i = 1, #ids - 1 do
-      each[i] = scores[#scores - #ids + 1 + i]
+      each[i] = scores[#scores - #ids + 1 + i] or NAN -- which scores() has no number for
       sum = sum + each[i]
     end
   end
@@ -127,7 +128,7 @@ end
 --   that come between the sequence and the i-th continuation, and are not scored; width = 32:
 --   forks at a time at most, for which the context should have places}
 -- @return for each list {logprob = the sum of the natural logarithms of the raw probabilities,
---   tokens = how many, greedy =, each =}
+--   tokens = how many, greedy =, each =}; NaN where the model gives NaN
 -- @return nil, message, code on failure
 function scoring.score(seq, lists, given)
   given = given or {}
