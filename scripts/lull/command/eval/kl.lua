@@ -12,9 +12,9 @@ local settings = require "lull.command.settings"
 local kl = {summary = "Compare two precisions, kernels or models token by token."}
 
 local EPILOG = [[
-A is what is taken for right. A and B are each a precision (f32, q8, q4), a kernel
-(portable, avx2, ...), kv=, threads= or group= with a value, the file of another
-model, or several of these with commas between.
+A is what is taken for right. A and B are each a precision (f32, q8, q4), a
+kernel (portable, avx2, ...), kv=, threads= or group= with a value, the file of
+another model, or several of these with commas between.
 
 Examples:
   lull eval kl f32 q4 --model stories15M.bin --text valid.txt
@@ -23,9 +23,9 @@ Examples:
   lull eval kl big.bin,q8 small.bin,q8 --text valid.txt --json
 
 Both read the text in the same windows. For every token: the Kullback-Leibler
-divergence of B's distribution from A's in nats, whether both think the same token
-likeliest, and what either gives the token that comes. Errors take tokens for
-independent of each other.]]
+divergence of B's distribution from A's in nats, whether both think the same
+token likeliest, and what either gives the token that comes. Errors take tokens
+for independent of each other.]]
 
 function kl.define(parser)
   parser:epilog(EPILOG)

@@ -16,12 +16,13 @@ plain text with lines <|endoftext|> between stories. Several are compared.
 Examples:
   lull eval stories out.jsonl
   lull eval stories greedy.jsonl warm.jsonl hot.jsonl
-  lull eval stories out.jsonl --vocabulary children --required verb,noun,adjective
+  lull eval stories out.jsonl --vocabulary children --required verb,noun
 
 --required LABELS counts which of the words in these labels are in the story;
 inflected forms count. --vocabulary is "children" (about 1,500 words of stories
 for small children) or a file of words.
-distinct-n and self-BLEU depend on how much text there is: compare equal numbers.]]
+distinct-n and self-BLEU depend on how much text there is: compare files of
+equal size.]]
 
 function stories.define(parser)
   parser:epilog(EPILOG)
