@@ -102,6 +102,14 @@ local function cells(value, digits)
   return digits == 0 and console.thousands(value) or console.fixed(value, digits), ""
 end
 
+-- At most so many bytes of words, on a line of its own.
+local function shortened(text)
+  if #text <= 76 then
+    return text
+  end
+  return text:sub(1, 73):gsub(" [^ ]*$", "") .. " ..."
+end
+
 local function print_lists(names, results)
   for i, r in ipairs(results) do
     local lines = {}
@@ -111,7 +119,7 @@ local function print_lists(names, results)
     console.out("\n" .. names[i] .. ", openings\n" .. columns.format(lines, "rl", "  "))
     if r.longest then
       console.out("longest repeat, " .. console.count(r.longest.words, "word") .. " of story "
-        .. console.fixed(r.longest.story, 0) .. "\n  " .. r.longest.text .. "\n")
+        .. console.fixed(r.longest.story, 0) .. "\n  " .. shortened(r.longest.text) .. "\n")
     end
     if r.strange and #r.strange > 0 then
       lines = {}
