@@ -173,7 +173,7 @@ all: $(LIB) $(if $(MODULE_SRC),$(MODULE)) $(BUILD)/lull.pc
 $(BUILD)/core/kernels/%: OPT := -O3
 $(BUILD)/core/forward.o: OPT := -O3
 $(BUILD)/core/group.o: OPT := -O3
-$(foreach f,logits mass cut filters transforms choosing,$(BUILD)/core/$(f).o): OPT := -O3
+$(foreach f,logits mass cut filters transforms choosing divergence,$(BUILD)/core/$(f).o): OPT := -O3
 $(BUILD)/tests/bench/%: OPT := -O3
 $(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
 $(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)
@@ -375,11 +375,13 @@ bench:
 # -------------------------------------------------------------------------------------- install
 
 MODELS := $(wildcard examples/models/*)
+SCRIPT_DIRS := $(patsubst %/,%,$(sort $(dir $(SCRIPTS:scripts/%=%))))
+DEEPEST_FIRST = $(shell printf '%s\n' $(SCRIPT_DIRS) | sort -r)
 
 install: all
 	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(INCDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' \
 	  '$(DESTDIR)$(CMODDIR)/lull' '$(DESTDIR)$(DATADIR)/models' \
-	  $(patsubst %/,'$(DESTDIR)$(LMODDIR)/%',$(sort $(dir $(SCRIPTS:scripts/%=%))))
+	  $(SCRIPT_DIRS:%='$(DESTDIR)$(LMODDIR)/%')
 	$(INSTALL) -m 644 core/lull.h '$(DESTDIR)$(INCDIR)/lull.h'
 	$(INSTALL) -m 644 $(LIB) '$(DESTDIR)$(LIBDIR)/liblull.a'
 	$(INSTALL) -m 644 $(BUILD)/lull.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/lull.pc'
@@ -399,8 +401,8 @@ uninstall:
 	  '$(DESTDIR)$(LIBDIR)/pkgconfig/lull.pc' '$(DESTDIR)$(CMODDIR)/lull/core.so' \
 	  $(SCRIPTS:scripts/%='$(DESTDIR)$(LMODDIR)/%') '$(DESTDIR)$(DATADIR)/LICENSE' \
 	  $(MODELS:examples/models/%='$(DESTDIR)$(DATADIR)/models/%')
-	-for d in $(patsubst %/,'$(DESTDIR)$(LMODDIR)/%',$(sort $(dir $(SCRIPTS:scripts/%=%)))) \
-	  '$(DESTDIR)$(LMODDIR)/lull' '$(DESTDIR)$(CMODDIR)/lull' '$(DESTDIR)$(DATADIR)/models' \
+	-for d in $(DEEPEST_FIRST:%='$(DESTDIR)$(LMODDIR)/%') \
+	  '$(DESTDIR)$(CMODDIR)/lull' '$(DESTDIR)$(DATADIR)/models' \
 	  '$(DESTDIR)$(DATADIR)'; do test ! -d "$$d" || rmdir "$$d"; done
 
 clean:

@@ -120,11 +120,10 @@ void lull_part_store(lull_lua_logits *v, const lull_part *part)
     for (i = 0; i < part->n; i++) v->values[part->ids[i]] = part->values[i];
 }
 
-void lull_part_narrowed(lull_lua_logits *v, const lull_part *part)
+void lull_few_find(lull_lua_logits *v)
 {
     size_t count;
-    lull_part_store(v, part);
-    if (part->ids != NULL) return;
+    if (v->n_few >= 0) return;
     count = lull_logits_support(v->values, (size_t)v->n, v->few->ids, LULL_FEW);
     if (count <= LULL_FEW) v->n_few = (int32_t)count;
 }
@@ -356,6 +355,7 @@ static int logits_allow(lua_State *L)
     const uint32_t *set = lull_need_token_set(L, 2, 2, NULL, v->n);
     v = lull_open_logits(L);
     lull_logits_allow(v->values, (size_t)v->n, set);
+    lull_few_find(v);
     return lull_itself(L);
 }
 
@@ -381,6 +381,7 @@ static int logits_temperature(lua_State *L)
     part = lull_part_open(v);
     lull_logits_temperature(part.values, part.n, t);
     lull_part_store(v, &part);
+    if (t == 0) lull_few_find(v);
     return lull_itself(L);
 }
 

@@ -38,8 +38,8 @@ lull_part lull_part_open(const lull_lua_logits *v);
 /* Put changed values back. */
 void lull_part_store(lull_lua_logits *v, const lull_part *part);
 
-/* The same after a filter, which may have left few. */
-void lull_part_narrowed(lull_lua_logits *v, const lull_part *part);
+/* After a filter, which may have left few. */
+void lull_few_find(lull_lua_logits *v);
 
 void lull_few_forget(lull_lua_logits *v);
 

@@ -18,7 +18,8 @@ static int narrow(lua_State *L, lull_rule rule, double low, double high)
     const double x = lull_check_number(L, 2, low, high);
     const lull_part part = lull_part_open(v);
     rule(part.values, part.n, x);
-    lull_part_narrowed(v, &part);
+    lull_part_store(v, &part);
+    lull_few_find(v);
     return lull_itself(L);
 }
 
@@ -29,7 +30,8 @@ static int logits_top_k(lua_State *L)
     const lull_part part = lull_part_open(v);
     if (k < (double)part.n) {
         lull_logits_top_k(part.values, part.n, (size_t)k);
-        lull_part_narrowed(v, &part);
+        lull_part_store(v, &part);
+        lull_few_find(v);
     }
     return lull_itself(L);
 }
@@ -82,14 +84,18 @@ static int logits_eta(lua_State *L)
 
 static int logits_tail_free(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const double z = lull_check_number(L, 2, 0, 1);
-    uint32_t *work = (uint32_t *)lull_push_scratch(L);
+    lull_lua_logits *v;
     lull_part part;
+    uint32_t *work;
+    double z;
+    lull_open_logits(L);
+    z = lull_check_number(L, 2, 0, 1);
+    work = (uint32_t *)lull_push_scratch(L);
     v = lull_open_logits(L);
     part = lull_part_open(v);
     lull_logits_tail_free(part.values, part.n, z, work);
-    lull_part_narrowed(v, &part);
+    lull_part_store(v, &part);
+    lull_few_find(v);
     return lull_itself(L);
 }
 

@@ -41,7 +41,6 @@ static uint32_t key_before(uint32_t key)
     return key - 1 == 0x7fffffffu ? key - 2 : key - 1;
 }
 
-/* A value that ranks in from..to; for a ranking without a center any number there. */
 static int is_inside(float rank, float from, float to)
 {
     return rank >= from && rank <= to;
@@ -182,35 +181,33 @@ lull_cut lull_find_share(const lull_ranking *by, float high, double share)
 
 /* ---- the k largest */
 
-static void exchange(float *a, float *b)
-{
-    const float x = *a;
-    *a = *b;
-    *b = x;
-}
-
-/* Hoare's quickselect: moves the k largest of n to the front; 0 < k < n. */
+/* Hoare's quickselect: moves the k largest of n to the front; 0 < k <= n. */
 static void select_largest(float *list, size_t n, size_t k)
 {
-    float *low = list, *high = list + n - 1, *const kth = list + k - 1;
+    ptrdiff_t low = 0, high = (ptrdiff_t)n - 1;
+    const ptrdiff_t last = (ptrdiff_t)k - 1;
     while (low < high) {
-        const float pivot = low[(high - low) / 2];
-        float *i = low, *j = high;
+        const float pivot = list[low + (high - low) / 2];
+        ptrdiff_t i = low, j = high;
         while (i <= j) {
-            while (*i > pivot) i++;
-            while (*j < pivot) j--;
-            if (i <= j) exchange(i++, j--);
+            while (list[i] > pivot) i++;
+            while (list[j] < pivot) j--;
+            if (i <= j) {
+                const float x = list[i];
+                list[i++] = list[j];
+                list[j--] = x;
+            }
         }
-        if (kth <= j)
+        if (last > j && last < i) return;
+        if (last <= j)
             high = j;
-        else if (kth >= i)
-            low = i;
         else
-            return;
+            low = i;
     }
 }
 
-/* With a list of the largest so far, at least k: what is not above the k-th of them is passed over. */
+/* A list of what may be among the largest is kept; whenever it has grown to 2 k, all but the k largest
+ * of it are dropped, and what is not above them is passed over from then on. */
 static lull_cut find_few_largest(const float *values, size_t n, size_t k)
 {
     float pad[LULL_BLOCK], list[2 * MOST_K + LULL_BLOCK], low = -INFINITY;
@@ -232,9 +229,8 @@ static lull_cut find_few_largest(const float *values, size_t n, size_t k)
         count = k;
     }
     if (count < k || count == 0) return c;
-    if (count > k) select_largest(list, count, k);
-    c.rank = list[0];
-    for (i = 1; i < k; i++) c.rank = list[i] < c.rank ? list[i] : c.rank;
+    select_largest(list, count, k);
+    c.rank = list[k - 1];
     for (i = 0; i < k; i++) c.above += list[i] > c.rank;
     return c;
 }

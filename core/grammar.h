@@ -13,6 +13,7 @@
 
 #include "memory.h"
 #include "trie.h"
+#include "utf8.h"
 
 #define LULL_END     INT32_MIN /* code: end of an alternative */
 #define LULL_NOWHERE (-1)      /* transition: the byte is not allowed */
@@ -31,6 +32,9 @@ typedef struct lull_code {
     unsigned char class_of[256];
     unsigned char example[256]; /* (n_classes): a byte of the class, */
     int32_t class_size[256];    /* (n_classes): and how many there are */
+    /* The classes of the bytes of each of utf8.h's edges: edge_classes[edge_at[e]] and on. */
+    uint16_t edge_at[LULL_PLAIN_EDGES + 1];
+    unsigned char edge_classes[512];
     uint32_t *has; /* (n_sets, has_words): bit c % 32 of word c / 32: class c is in the set */
     size_t has_words;
     uint64_t bytes; /* all of this in memory */
@@ -64,8 +68,9 @@ enum {
 typedef struct lull_state {
     uint32_t first, n; /* its stacks are members[first] .. members[first + n - 1], ascending */
     int32_t flags;
-    int32_t n_allowed; /* tokens in the mask */
-    uint32_t *mask;    /* (vocab + 31) / 32 words, bit id % 32 of word id / 32; NULL = not made */
+    int32_t run;    /* plain characters that may follow, whichever they are; -1 = not known */
+    int exact;      /* 1: and no plain character after them, whichever they were */
+    uint32_t *mask; /* (vocab + 31) / 32 words, bit id % 32 of word id / 32; NULL = not made */
 } lull_state;
 
 /* All that is found while matching; flushed when it outgrows its limit. */
@@ -145,5 +150,13 @@ void lull_states_give(lull_grammar *g, void *block, uint64_t bytes);
 lull_status lull_states_recover(lull_grammar *g, int *tries, lull_error *error);
 
 void lull_states_free(lull_grammar *g);
+
+/* ---- masks (mask.c) */
+
+/* Find the mask of a state that has none.  0 = stuck. */
+int lull_mask_make(lull_grammar *g, int32_t state);
+
+/* Ban all but the tokens of a mask. */
+void lull_mask_apply(const uint32_t *mask, float *values, size_t n);
 
 #endif

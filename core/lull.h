@@ -445,6 +445,11 @@ LULL_API const float *lull_sequence_scores(const lull_sequence *sequence);
 LULL_API lull_status lull_sequence_logits(const lull_sequence *sequence, const float **logits,
                                           lull_error *error);
 
+/** log(sum(exp)) of these logits: a token's log-probability is its logit less this.  The bits of
+ *  lull_logits_logsumexp, by the kernels of the context and so much faster, and remembered until the
+ *  logits change.  NaN where there are none, or one of them is NaN or +infinity. */
+LULL_API double lull_sequence_logsumexp(lull_sequence *sequence);
+
 /** The raw logits (vocab_size) after token i of the sequence, 0-based: the last one's, or of an
  *  earlier one that was fed with all_logits.  layer -1 is the whole network; else one of the layers
  *  asked for with the last token.  Owned by the sequence, valid until it is fed, stepped or rewound.

@@ -1,8 +1,6 @@
 /* matcher.c - one text as a grammar sees it: which tokens may follow, and taking one. */
 #include "grammar.h"
 
-#include <math.h>
-
 /* ---- life */
 
 /* Let m stand in its grammar's list, so that a flush knows where it is. */
@@ -243,107 +241,20 @@ int lull_matcher_complete(const lull_matcher *m)
     return lull_states_final(m->grammar, m->state) || (flags_of(m) & LULL_STATE_ENDED);
 }
 
-static void set_bit(uint32_t *mask, int32_t token)
-{
-    mask[token / 32] |= (uint32_t)1 << token % 32;
-}
-
-/* The space of the dummy prefix counts for nothing: its node's own tokens, and the state with which
- * to look at those below. */
-static int mark_space(lull_grammar *g, int32_t state, const lull_trie_node *node, uint32_t *mask)
-{
-    const lull_trie *t = g->trie;
-    const int32_t next = lull_states_next(g, state, g->code.class_of[' ']);
-    uint32_t i;
-    if (next == LULL_STUCK) return 0;
-    for (i = node->first; i < node[1].first; i++) {
-        if (t->drops[t->tokens[i]] || next >= 0) set_bit(mask, t->tokens[i]);
-    }
-    g->trail[1] = state;
-    return 1;
-}
-
-/* Walk through the trie, and past what is below a byte that is not allowed.  0 = stuck. */
-static int mark_tokens(lull_grammar *g, int32_t state, uint32_t *mask)
-{
-    const lull_trie *t = g->trie;
-    const int start = g->found.states[state].flags & LULL_STATE_START;
-    uint32_t at = 1, i;
-    g->trail[0] = state;
-    while (at < t->n_nodes) {
-        const lull_trie_node *node = &t->nodes[at];
-        const uint32_t depth = node->place >> 8;
-        int32_t next;
-        if (start && node->place == (1u << 8 | ' ')) {
-            if (!mark_space(g, state, node, mask)) return 0;
-            at++;
-            continue;
-        }
-        next = lull_states_next(g, g->trail[depth - 1], g->code.class_of[node->place & 0xff]);
-        if (next == LULL_STUCK) return 0;
-        if (next < 0) {
-            at = node->skip;
-            continue;
-        }
-        g->trail[depth] = next;
-        for (i = node->first; i < node[1].first; i++) set_bit(mask, t->tokens[i]);
-        at++;
-    }
-    return 1;
-}
-
-static int32_t count_bits(const uint32_t *mask, size_t words)
-{
-    int32_t n = 0;
-    size_t i;
-    for (i = 0; i < words; i++) {
-        uint32_t w = mask[i];
-        for (; w != 0; w &= w - 1) n++;
-    }
-    return n;
-}
-
-/* Find the mask of a state that has none.  0 = stuck. */
-static int make_mask(lull_grammar *g, int32_t state)
-{
-    const lull_trie *t = g->trie;
-    const size_t words = ((size_t)t->vocab_size + 31) / 32;
-    uint32_t *mask = lull_states_take(g, words * sizeof *mask);
-    if (mask == NULL) return 0;
-    memset(mask, 0, words * sizeof *mask);
-    if (!mark_tokens(g, state, mask)) {
-        lull_states_give(g, mask, words * sizeof *mask);
-        return 0;
-    }
-    if (t->eos >= 0 && lull_states_final(g, state)) set_bit(mask, t->eos);
-    g->found.states[state].mask = mask;
-    g->found.states[state].n_allowed = count_bits(mask, words);
-    return 1;
-}
-
 static lull_status need_mask(lull_matcher *m, lull_error *error)
 {
     lull_grammar *g = m->grammar;
     int tries = 0;
-    while (g->found.states[m->state].mask == NULL && !make_mask(g, m->state)) {
+    while (g->found.states[m->state].mask == NULL && !lull_mask_make(g, m->state)) {
         const lull_status status = lull_states_recover(g, &tries, error);
         if (status != LULL_OK) return status;
     }
     return LULL_OK;
 }
 
-/* Ban up to 32 values. */
-static inline void ban(float *values, size_t n, uint32_t allowed)
-{
-    size_t i;
-    for (i = 0; i < n; i++) values[i] = allowed >> i & 1 ? values[i] : -INFINITY;
-}
-
 lull_status lull_matcher_mask(lull_matcher *m, float *values, size_t n, lull_error *error)
 {
-    const uint32_t *mask;
     lull_status status;
-    size_t i;
     lull_error_clear(error);
     status = check_token(m, 0, error);
     if (status != LULL_OK) return status;
@@ -352,11 +263,7 @@ lull_status lull_matcher_mask(lull_matcher *m, float *values, size_t n, lull_err
                          (unsigned long long)n, (long)m->grammar->trie->vocab_size);
     status = need_mask(m, error);
     if (status != LULL_OK) return status;
-    mask = m->grammar->found.states[m->state].mask;
-    for (i = 0; i + 32 <= n; i += 32) {
-        if (mask[i / 32] != UINT32_MAX) ban(values + i, 32, mask[i / 32]);
-    }
-    if (i < n) ban(values + i, n - i, mask[i / 32]);
+    lull_mask_apply(m->grammar->found.states[m->state].mask, values, n);
     return LULL_OK;
 }
 
@@ -399,13 +306,16 @@ static lull_status force_text(lull_matcher *m, char *text, size_t capacity, size
     return LULL_OK;
 }
 
-/* The only token of a mask that has one. */
-static int32_t only_token(const uint32_t *mask)
+/* The only token of a mask, or -1 when it has none or more. */
+static int32_t only_token(const uint32_t *mask, int32_t vocab_size)
 {
-    int32_t id = 0;
-    while (mask[id / 32] == 0) id += 32;
-    while (!(mask[id / 32] >> id % 32 & 1)) id++;
-    return id;
+    int32_t id, only = -1;
+    for (id = 0; id < vocab_size; id++) {
+        if (!(mask[id / 32] >> id % 32 & 1)) continue;
+        if (only >= 0) return -1;
+        only = id;
+    }
+    return only;
 }
 
 /* Where two bytes may follow and each byte has a token, there is no need to look. */
@@ -418,8 +328,7 @@ static lull_status force_token(lull_matcher *m, int32_t *token, lull_error *erro
     ways = lull_states_final(g, m->state) + count_bytes(g, m->state, &class_);
     if (ways > 1 && g->trie->n_byte_tokens == 256) return LULL_OK;
     status = need_mask(m, error);
-    if (status == LULL_OK && g->found.states[m->state].n_allowed == 1)
-        *token = only_token(g->found.states[m->state].mask);
+    if (status == LULL_OK) *token = only_token(g->found.states[m->state].mask, g->trie->vocab_size);
     return status;
 }
 

@@ -303,6 +303,25 @@ static void find_classes(lull_code *code, const lull_program *p)
     for (b = 255; b >= 0; b--) code->example[code->class_of[b]] = (unsigned char)b;
 }
 
+/* There is room: all edges together have fewer than 512 bytes. */
+static void find_edges(lull_code *code)
+{
+    int e;
+    uint16_t n = 0;
+    for (e = 0; e < LULL_PLAIN_EDGES; e++) {
+        unsigned char seen[256];
+        unsigned byte;
+        memset(seen, 0, sizeof seen);
+        code->edge_at[e] = n;
+        for (byte = lull_plain_edges[e].first; byte <= lull_plain_edges[e].last; byte++) {
+            const unsigned char class_ = code->class_of[byte];
+            if (!seen[class_]) code->edge_classes[n++] = class_;
+            seen[class_] = 1;
+        }
+    }
+    code->edge_at[e] = n;
+}
+
 static void fill_sets(const lull_code *code, const lull_program *p)
 {
     int32_t s, c;
@@ -339,6 +358,7 @@ lull_status lull_code_make(lull_code *code, const lull_program *p, const lull_al
     if (status == LULL_OK) status = check_meaning(p, allocator, error);
     if (status != LULL_OK) return status;
     find_classes(code, p);
+    find_edges(code);
     code->n_rules = p->n_rules;
     code->n_alternatives = p->n_alternatives;
     code->n_sets = p->n_sets;

@@ -223,7 +223,8 @@ static int32_t intern_state(lull_grammar *g, const int32_t *members, uint32_t n,
     s->first = f->n_members;
     s->n = n;
     s->flags = flags;
-    s->n_allowed = 0;
+    s->run = -1;
+    s->exact = 0;
     s->mask = NULL;
     if (n > 0) memcpy(f->members + f->n_members, members, n * sizeof *members);
     f->n_members += n;

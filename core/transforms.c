@@ -180,12 +180,15 @@ int lull_green(uint64_t key, int32_t id, double gamma)
     return shade((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)id) < green_limit(gamma);
 }
 
+/* Chosen by masks: a branch for each token would be a coin toss. */
 static inline void green_some(float *v, const uint32_t *ids, size_t n, const watermark *w)
 {
+    const uint32_t low = w->low, high = w->high, limit = w->limit;
+    const uint32_t delta = lull_float_bits(w->delta);
     size_t j;
     for (j = 0; j < n; j++) {
-        const float sum = v[j] + w->delta;
-        v[j] = shade(w->low, w->high, ids[j]) < w->limit ? sum : v[j];
+        const uint32_t green = 0u - (uint32_t)(shade(low, high, ids[j]) < limit);
+        v[j] += lull_bits_float(delta & green);
     }
 }
 

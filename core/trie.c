@@ -2,6 +2,7 @@
  * predecessor did not have. */
 #include "trie.h"
 #include "model.h"
+#include "utf8.h"
 
 #define DEEPEST ((uint32_t)1 << 24) /* bytes of a token: place holds the depth in 24 bits */
 
@@ -151,21 +152,107 @@ static void build_nodes(lull_trie *t, uint32_t *path)
     t->nodes[t->n_nodes].place = 0;
 }
 
-static lull_status build(lull_trie *t, const lull_model *model, lull_error *error)
+/* ---- plain text */
+
+/* The open node at a depth. */
+typedef struct open_node {
+    uint32_t node;
+    unsigned char inside; /* utf8.h's state after the text down to here */
+    unsigned char count;  /* characters begun down to here */
+    unsigned char below;  /* characters of what is below so far, or LULL_NOT_PLAIN */
+} open_node;
+
+/* All that is below the node is known: tell its parent. */
+static void close_node(lull_trie *t, const open_node *n, open_node *parent)
 {
-    const lull_status status = copy_texts(t, model, error);
+    unsigned char below = n->below;
+    t->nodes[n->node].below = n->inside == LULL_PLAIN_BETWEEN ? below : LULL_NOT_PLAIN;
+    if (n->inside == LULL_PLAIN_NO)
+        below = LULL_NOT_PLAIN;
+    else if (below != LULL_NOT_PLAIN && parent->inside == LULL_PLAIN_BETWEEN)
+        below++;
+    if (below > parent->below) parent->below = below;
+}
+
+static void open_child(lull_trie *t, uint32_t at, open_node *node)
+{
+    const open_node *parent = node - 1;
+    const unsigned char byte = (unsigned char)t->nodes[at].place;
+    node->node = at;
+    node->below = 0;
+    node->inside = (unsigned char)lull_plain_after(parent->inside, byte);
+    node->count = parent->count;
+    if (parent->inside == LULL_PLAIN_BETWEEN && node->inside != LULL_PLAIN_NO) {
+        if (node->count == LULL_MOST_PLAIN)
+            node->inside = LULL_PLAIN_NO;
+        else
+            node->count++;
+    }
+    t->nodes[at].plain = node->inside == LULL_PLAIN_BETWEEN;
+}
+
+/* The tokens of a node of so many plain characters are in the masks for as many and more. */
+static void mark_plain(lull_trie *t, uint32_t at, unsigned count)
+{
+    const size_t words = ((size_t)t->vocab_size + 31) / 32;
+    uint32_t i;
+    if (!t->nodes[at].plain) return;
+    for (i = t->nodes[at].first; i < t->nodes[at + 1].first; i++) {
+        const int32_t id = t->tokens[i];
+        unsigned n;
+        for (n = count; n <= LULL_MOST_PLAIN; n++)
+            t->plain[n * words + (size_t)id / 32] |= (uint32_t)1 << id % 32;
+    }
+}
+
+/* path (depth + 1). */
+static void find_plain(lull_trie *t, open_node *path)
+{
+    uint32_t at, open = 0;
+    memset(&path[0], 0, sizeof path[0]);
+    for (at = 1; at <= t->n_nodes; at++) {
+        const uint32_t depth = t->nodes[at].place >> 8;
+        for (; open > 0 && open >= depth; open--) close_node(t, &path[open], &path[open - 1]);
+        if (at == t->n_nodes) break;
+        open_child(t, at, &path[depth]);
+        mark_plain(t, at, path[depth].count);
+        open = depth;
+    }
+    t->nodes[0].plain = 1;
+    t->nodes[0].below = path[0].below;
+}
+
+/* ---- the whole */
+
+/* The nodes and masks, through work for sorting and for the way down. */
+static int build_from(lull_trie *t, void *work)
+{
+    const size_t words = ((size_t)t->vocab_size + 31) / 32 * (LULL_MOST_PLAIN + 1);
     uint64_t n_nodes;
-    void *work;
-    if (status != LULL_OK) return status;
-    work = lull_memory_get(&t->allocator, ((size_t)t->n_tokens + t->depth + 1) * sizeof(uint32_t));
-    if (work == NULL) return lull_memory_fail(error, "vocabulary", 4 * (uint64_t)t->n_tokens);
     sort_tokens(t, work);
     n_nodes = count_nodes(t); /* at most the bytes of all texts, and one: 32 bits do */
-    t->nodes = n_nodes < UINT32_MAX ? take(t, n_nodes + 1, sizeof *t->nodes) : NULL;
-    if (t->nodes != NULL) build_nodes(t, work);
+    if (n_nodes == UINT32_MAX) return 0;
+    t->nodes = take(t, n_nodes + 1, sizeof *t->nodes);
+    t->plain = take(t, words, sizeof *t->plain);
+    if (t->nodes == NULL || t->plain == NULL) return 0;
+    memset(t->plain, 0, words * sizeof *t->plain);
+    build_nodes(t, work);
+    find_plain(t, work);
+    return 1;
+}
+
+static lull_status build(lull_trie *t, const lull_model *model, lull_error *error)
+{
+    lull_status status = copy_texts(t, model, error);
+    size_t bytes;
+    void *work;
+    if (status != LULL_OK) return status;
+    bytes = (size_t)t->n_tokens * sizeof(int32_t) + ((size_t)t->depth + 1) * sizeof(open_node);
+    work = lull_memory_get(&t->allocator, bytes);
+    if (work == NULL || !build_from(t, work))
+        status = lull_memory_fail(error, "vocabulary", t->bytes + bytes);
     lull_memory_put(&t->allocator, work);
-    return t->nodes ? LULL_OK
-                    : lull_memory_fail(error, "vocabulary", (n_nodes + 1) * sizeof *t->nodes);
+    return status;
 }
 
 lull_status lull_trie_open(lull_trie **out, const lull_model *model, lull_error *error)
@@ -209,6 +296,7 @@ void lull_trie_release(lull_trie *t)
     lull_memory_put(&allocator, t->start);
     lull_memory_put(&allocator, t->text);
     lull_memory_put(&allocator, t->drops);
+    lull_memory_put(&allocator, t->plain);
     lull_memory_put(&allocator, t);
 }
 

@@ -5,12 +5,21 @@
 
 #include "memory.h"
 
+enum {
+    LULL_MOST_PLAIN = 16, /* characters of plain text (utf8.h) that are counted */
+    LULL_NOT_PLAIN = 255
+};
+
 /* Nodes stand in preorder: a node's first child is the next one, and what is not below it begins at
  * skip.  Node 0 is the root, the empty text. */
 typedef struct lull_trie_node {
-    uint32_t skip;  /* the first node that is no descendant */
-    uint32_t first; /* its tokens are tokens[first] .. tokens[first of the next node - 1] */
-    uint32_t place; /* depth << 8 | the byte that leads here from its parent */
+    uint32_t skip;       /* the first node that is no descendant */
+    uint32_t first;      /* its tokens are tokens[first] .. tokens[first of the next node - 1] */
+    uint32_t place;      /* depth << 8 | the byte that leads here from its parent */
+    unsigned char plain; /* 1: its own text is whole plain characters, up to LULL_MOST_PLAIN */
+    /* Where only plain text follows below, between characters: how many at most.  LULL_NOT_PLAIN
+     * where other text follows, or in the middle of a character. */
+    unsigned char below;
 } lull_trie_node;
 
 struct lull_trie {
@@ -26,7 +35,10 @@ struct lull_trie {
     uint32_t *start;      /* (vocab_size + 1): the text of id is text[start[id]] .. start[id + 1] */
     unsigned char *text;  /* of control tokens and the like: none */
     unsigned char *drops; /* (vocab_size): bytes dropped from its start after BOS, 0 or 1 */
-    uint64_t bytes;       /* all of this in memory */
+    /* (LULL_MOST_PLAIN + 1, (vocab_size + 31) / 32): the tokens whose text is up to so many
+     * plain characters, as masks: bit id % 32 of word id / 32. */
+    uint32_t *plain;
+    uint64_t bytes; /* all of this in memory */
 };
 
 #endif

@@ -141,6 +141,9 @@ native() {
     [ -e "$script" ] && run "faults/$(basename "$script" .sh)" sh "$script"
   done
   run examples sh tests/examples.sh
+  for script in tests/browser/*.sh; do
+    run "browser/$(basename "$script" .sh)" sh "$script"
+  done
   [ -z "$SAN" ] || return
   for script in tests/build/*.sh; do
     run "build/$(basename "$script" .sh)" sh "$script"

@@ -15,7 +15,8 @@ local function offer()
   for id, p in seq:logits():reset():candidates(9) do
     offered[#offered + 1] = id
     local bar = ("#"):rep(math.floor(30 * p + 0.5))
-    print(("  %d %-10s %5.1f %% %s"):format(#offered, model:piece(id):gsub("\n", "\\n"), 100 * p, bar))
+    local piece = model:piece(id):gsub("\n", "\\n")
+    print(("  %d %-10s %5.1f %% %s"):format(#offered, piece, 100 * p, bar))
   end
   return offered
 end

@@ -1,5 +1,5 @@
--- A watermark: after each token a secret makes a quarter of the vocabulary a little likelier. Readers
--- see a story; who knows the secret counts, and needs no more than the tokenizer for it.
+-- A watermark: after each token a secret makes a quarter of the vocabulary likelier. Readers see a
+-- story; who knows the secret counts the likelier ones, and needs only the tokenizer for it.
 local here = arg[0]:match("^(.*)/") or "."
 local lull = require "lull"
 local model = assert(lull.load(here .. "/../models/lullaby.bin"))

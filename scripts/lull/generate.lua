@@ -3,75 +3,27 @@
 -- Both are ordinary Lua over the verbs of the module (context, feed, step, logits): a script
 -- that wants another loop writes it with the same verbs.
 -- @module lull.generate
-local options = require "lull.options"
+local origin = require "lull.decode.origin"
 local request = require "lull.decode.request"
 local text = require "lull.decode.text"
 
 local generate = {}
 
-local CONTEXT_OPTIONS = {"threads", "kv", "cpu", "length", "batch"}
-
 --- The options of model:generate and model:stream: those of a text (lull.decode.request) and of
--- where it is told.
-local RULES = {
-  heal = {type = "boolean"},
-  context = {
-    test = function(value)
-      return type(value) == "userdata" and tostring(value):find("^lull%.context") ~= nil
-    end,
-    text = "a context",
-  },
-  threads = {type = "integer", min = 0, max = 256},
-  length = {type = "integer", min = 1, max = 2 ^ 31 - 1},
-  batch = {type = "integer", min = 1, max = 1024},
-  kv = {one_of = {"f32", "bf16"}},
-  cpu = {type = "string"},
-}
-for name, rule in pairs(request.RULES) do
-  RULES[name] = rule
-end
-generate.RULES = RULES
+-- where it is told (lull.decode.origin).
+local MODEL_RULES = origin.merge_rules(request.RULES, {heal = {type = "boolean"}})
+generate.RULES = origin.merge_rules(MODEL_RULES, origin.RULES)
 
 -- Whom begin blames for a mistake: begin <- generate.stream <- the user.
 -- (Hence no tail calls on the way: Lua versions count them differently.)
 local USER = 3
 
--------------------------------------------------------------------------------- prompts
+-------------------------------------------------------------------------------- one text
 
--- A list of ids, checked and copied.
-local function prompt_ids(model, prompt, where, level)
-  local rule = {type = "integer", min = 0, max = model:vocab_size() - 1}
-  local ids = {}
-  for i = 1, #prompt do
-    ids[i] = prompt[i]
-    if not options.allows(rule, ids[i]) then
-      error("bad argument #1 to '" .. where .. "' (token " .. i .. ": "
-        .. options.expected(rule) .. " expected, got " .. options.show(ids[i]) .. ")",
-        level + 1)
-    end
-  end
-  if #ids == 0 then
-    error("bad argument #1 to '" .. where .. "' (the list of prompt tokens is empty; \"\" "
-      .. "begins a new text)", level + 1)
-  end
-  return ids
-end
-
--- The prompt as a list of ids. nil, message, code when the world is to blame.
-local function encode_prompt(model, prompt, where, level)
-  if type(prompt) == "table" then
-    local ids = prompt_ids(model, prompt, where, level + 1)
-    return ids
-  elseif type(prompt) ~= "string" then
-    error("bad argument #1 to '" .. where .. "' (a string or a list of token ids expected, got "
-      .. options.show(prompt) .. ")", level + 1)
-  end
-  local ids, message, code = model:encode(prompt, {start = true})
-  if ids and #ids == 0 then
-    error("bad argument #1 to '" .. where .. "' (the prompt is empty and this model has no "
-      .. "token that begins a text)", level + 1)
-  end
-  return ids, message, code
+local function check(given, rules, where, level)
+  local checked = request.check(given, rules, where, level + 1)
+  origin.reject_with(checked, "heal", {"constraint"}, where, level + 1)
+  return checked
 end
 
 local MOST_HEALED = 16
@@ -93,103 +45,41 @@ local function heal(model, ids)
   return taken ~= "" and taken or nil
 end
 
--------------------------------------------------------------------------------- one text
-
--- The context and the sequence of one text, with the prompt queued; or nil, message, code.
-local function open_sequence(model, ids, given)
-  local context = given.context
-  local seq, fed, message, code
-  if not context then
-    local needed = #ids + given.max_tokens - 1 -- the last token is told and never evaluated
-    context, message, code = model:context {
-      sequences = 1, length = given.length or math.min(model:info().seq_len, needed),
-      threads = given.threads, kv = given.kv, cpu = given.cpu, batch = given.batch,
-    }
-    if not context then
-      return nil, message, code
-    end
+-- The text, its facts and where it began; text is nil where nothing is to be told. Or nil,
+-- message, code.
+local function begin(target, prompt, given, where, rules)
+  local spec = {where = where, rules = rules, check = check, position = 1}
+  local start, checked, code = origin.begin(spec, target, prompt, given, USER)
+  if not start then
+    return nil, checked, code -- message and code
   end
-  seq, message, code = context:sequence()
-  if seq then
-    fed, message, code = seq:feed(ids)
-    if fed then
-      return seq
-    end
-    seq:close()
-  end
-  if not given.context then
-    context:close()
-  end
-  return nil, message, code
-end
-
--- A text on a sequence whose prompt is queued, or nil, message, code.
-local function open_text(seq, given, facts)
-  local message, code
-  if given.constraint then
-    local at_start = seq:token(-1) == seq:model():bos()
-    given.matcher, message, code = given.constraint:matcher(seq:model(), {at_start = at_start})
-    if not given.matcher then
-      return nil, message, code
-    end
-  end
-  if given.draft then
-    given.drafter, message, code = given.draft:open(seq, given.strategy)
-    if not given.drafter then
-      return nil, message, code
-    end
-  end
-  return text.open(seq, given, facts)
-end
-
--- The text and its facts; text is nil where nothing is to be told. Or nil, message, code.
-local function begin(model, prompt, given, where)
-  local checked = request.check(given, RULES, where, USER)
-  request.reject_with(checked, "context", CONTEXT_OPTIONS, where, USER)
-  request.reject_with(checked, "heal", {"constraint"}, where, USER)
-  if checked.context and checked.context:model() ~= model then
-    error("bad option 'context' to '" .. where .. "' (it belongs to another model)", USER)
-  elseif checked.length and checked.length > model:info().seq_len then
-    error("bad option 'length' to '" .. where .. "' (this model holds at most "
-      .. model:info().seq_len .. " tokens, got " .. options.show(checked.length) .. ")", USER)
-  end
-  local ids, message, code = encode_prompt(model, prompt, where, USER)
-  local told = ids
-  if ids then
-    told, message, code = model:piece(ids[1]) -- no tokenizer, no text
-  end
-  if not told then
-    return nil, message, code
-  end
-  local facts = request.facts(checked, #ids)
+  local facts = request.facts(checked, start.n_prompt)
   if checked.max_tokens == 0 then
     facts.finish_reason = "length"
     return false, facts
   end
-  checked.heal = checked.heal and heal(model, ids) or nil
+  checked.heal = checked.heal and heal(start.model, start.ids) or nil
   if checked.heal then
     checked.constraint = require("lull.constrain").prefix(checked.heal)
   end
-  local seq, opened
-  seq, message, code = open_sequence(model, ids, checked)
-  if seq then
-    opened, message, code = open_text(seq, checked, facts)
-    if not opened then
-      seq:close()
-    end
-  end
-  if not opened then
+  local ok, message, opened
+  ok, message, code = start:open(checked.max_tokens, 1)
+  if not ok then
     return nil, message, code
   end
-  opened.owns_context = not checked.context
+  opened, message, code = text.open(start.seq, checked, facts)
+  if not opened then
+    start:close()
+    return nil, message, code
+  end
+  opened.start = start
   return opened, facts
 end
 
+-- The text is at its end.
 local function close(opened)
-  opened.seq:close()
-  if opened.owns_context then
-    opened.context:close()
-  end
+  opened:close()
+  opened.start:close()
 end
 
 --- Tell on from a prompt, piece by piece.
@@ -207,7 +97,7 @@ end
 --   failure on the way ends the iteration: the iterator returns nil, message, code, and
 --   facts.error has the message
 function generate.stream(model, prompt, given)
-  local opened, facts, code = begin(model, prompt, given, "stream")
+  local opened, facts, code = begin(model, prompt, given, "stream", MODEL_RULES)
   if opened == nil then
     return nil, facts, code -- message and code
   end
@@ -242,7 +132,7 @@ end
 --   that went into reading the prompt
 -- @return nil, message, code on failure
 function generate.generate(model, prompt, given)
-  local opened, facts, code = begin(model, prompt, given, "generate")
+  local opened, facts, code = begin(model, prompt, given, "generate", MODEL_RULES)
   if opened == nil then
     return nil, facts, code
   elseif not opened then
@@ -258,29 +148,11 @@ end
 
 -------------------------------------------------------------------------------- sequences
 
-local function go_on(seq, given, where)
-  local n_prompt = #seq -- raises first of all where it is closed
-  local checked = request.check(given, request.RULES, where, USER)
-  local facts = request.facts(checked, n_prompt)
-  if n_prompt == 0 then
-    error("'" .. where .. "' goes on from what the sequence holds, and it is empty; feed it "
-      .. "first", USER)
-  elseif checked.max_tokens == 0 then
-    facts.finish_reason = "length"
-    return false, facts
-  end
-  local opened, message, code = open_text(seq, checked, facts)
-  if not opened then
-    return nil, message, code
-  end
-  return opened, facts
-end
-
 --- The same as model:stream, from what a sequence holds. Afterwards it holds all that was told
 -- (and the tokens of a stop string), the last token queued, and may be gone on from.
 -- @param given the options of a text (lull.decode.request, lull.sampling.from)
 function generate.stream_sequence(seq, given)
-  local opened, facts, code = go_on(seq, given, "stream")
+  local opened, facts, code = begin(seq, nil, given, "stream", request.RULES)
   if opened == nil then
     return nil, facts, code
   end
@@ -291,6 +163,7 @@ function generate.stream_sequence(seq, given)
     local piece, message, failure = opened:next_piece()
     if not piece then
       opened:settle()
+      opened:close()
       opened = nil
     end
     return piece, message, failure
@@ -299,7 +172,7 @@ end
 
 --- The same as model:generate, from what a sequence holds; see stream_sequence.
 function generate.generate_sequence(seq, given)
-  local opened, facts, code = go_on(seq, given, "generate")
+  local opened, facts, code = begin(seq, nil, given, "generate", request.RULES)
   if opened == nil then
     return nil, facts, code
   elseif not opened then
@@ -307,6 +180,7 @@ function generate.generate_sequence(seq, given)
   end
   local told, message, failure = opened:rest()
   opened:settle()
+  opened:close()
   if not told then
     return nil, message, failure
   end

@@ -32,6 +32,8 @@ local lull = {
 
   --- Texts that obey: regular expressions, grammars, JSON schemas; see lull.constrain.
   constrain = require "lull.constrain",
+  --- Records of how each token of a text was chosen; see lull.explore.
+  explore = require "lull.explore",
 
   --- load(path, {tokenizer =, precision =, group =, byte_order =, limits...}) -> model
   load = core.load,

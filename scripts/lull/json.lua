@@ -6,6 +6,7 @@
 -- mistakes.
 -- @module lull.json
 local options = require "lull.options"
+local utf8 = require "lull.utf8"
 
 local json = {}
 
@@ -18,53 +19,6 @@ json.null = setmetatable({}, {__tostring = function() return "null" end})
 -- An empty table could be either: objects that were read are told by the one, and lists of pairs
 -- by the other.
 local Object, Pairs = {}, {}
-
--------------------------------------------------------------------------------- UTF-8
-
-local REPLACEMENT = "\239\191\189" -- U+FFFD, for bytes that are no UTF-8
-
--- Length of the valid UTF-8 character at i, or nil.
-local function character(text, i)
-  local a, b, c, d = byte(text, i, i + 3)
-  local function continues(value, low, high)
-    return value and value >= (low or 0x80) and value <= (high or 0xBF)
-  end
-  if a < 0x80 then
-    return 1
-  elseif a >= 0xC2 and a <= 0xDF then
-    return continues(b) and 2
-  elseif a >= 0xE0 and a <= 0xEF then
-    return continues(b, a == 0xE0 and 0xA0, a == 0xED and 0x9F) and continues(c) and 3
-  elseif a >= 0xF0 and a <= 0xF4 then
-    return continues(b, a == 0xF0 and 0x90, a == 0xF4 and 0x8F) and continues(c)
-      and continues(d) and 4
-  end
-end
-
---- Where the first byte from `from` (1) on stands that is no UTF-8, or nil.
-local function first_bad(text, from)
-  local i = find(text, "[\128-\255]", from)
-  while i do
-    local length = character(text, i)
-    if not length then
-      return i
-    end
-    i = find(text, "[\128-\255]", i + length)
-  end
-end
-
-json.first_bad_byte = first_bad
-
---- The text with U+FFFD in place of each byte that is no UTF-8.
-function json.valid(text)
-  local bad, from, parts = first_bad(text), 1, {}
-  while bad do
-    parts[#parts + 1] = sub(text, from, bad - 1) .. REPLACEMENT
-    from = bad + 1
-    bad = first_bad(text, from)
-  end
-  return from == 1 and text or concat(parts) .. sub(text, from)
-end
 
 -- A code point as UTF-8.
 local function utf8_char(code)
@@ -89,7 +43,7 @@ local ESCAPES = {
 }
 
 local function encode_string(text)
-  return '"' .. json.valid(text):gsub('[%z\1-\31"\\\127]', function(c)
+  return '"' .. utf8.valid(text):gsub('[%z\1-\31"\\\127]', function(c)
     return ESCAPES[c] or string.format("\\u%04x", byte(c))
   end) .. '"'
 end
@@ -305,7 +259,7 @@ function read_value(text, i, depth)
 end
 
 local function read_all(text)
-  local bad = first_bad(text)
+  local bad = utf8.first_bad(text)
   if bad then
     fail(bad, "a byte that is no UTF-8")
   end

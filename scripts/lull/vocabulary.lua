@@ -14,12 +14,7 @@ local vocabulary = {}
 -- Of each model handle, as long as it lives.
 local known = setmetatable({}, {__mode = "k"})
 
-local MODEL = {
-  test = function(value)
-    return type(value) == "userdata" and tostring(value):find("^lull%.model") ~= nil
-  end,
-  text = "a model",
-}
+local MODEL = options.handle "model"
 local PREDICATE = {type = "function"}
 local RULES = {special = {type = "boolean", default = false}}
 

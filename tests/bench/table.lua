@@ -1,9 +1,9 @@
 -- table.lua - Markdown tables from the JSON lines the measuring scripts leave.
--- usage: table.lua peers|ppc FILE
+-- usage: table.lua peers|ppc|sampling FILE
 
 local kind, path = ...
 if not path then
-  io.stderr:write("usage: table.lua peers|ppc FILE\n")
+  io.stderr:write("usage: table.lua peers|ppc|sampling FILE\n")
   os.exit(2)
 end
 
@@ -188,6 +188,65 @@ local function peers()
   end
 end
 
+-------------------------------------------------------------------------------- sampling
+
+-- The times of a step of one program, by round.
+local function times(shape, step, name)
+  local list = {}
+  for _, record in ipairs(records) do
+    if record.shape == shape and record.step == step and record.name == name then
+      list[record.round] = record.us
+    end
+  end
+  return list
+end
+
+local function quotients(list, by)
+  local out = {}
+  for round, us in ipairs(list) do out[round] = us / by[round] end
+  return out
+end
+
+local function sampling()
+  local steps, seen = {}, {}
+  for _, record in ipairs(records) do
+    if record.shape ~= "lua" and not seen[record.step] then
+      seen[record.step] = true
+      steps[#steps + 1] = record.step
+    end
+  end
+  print("|  | normal: lull | llama.cpp | x | flat: lull | llama.cpp | x | peaked: lull | "
+    .. "llama.cpp | x |")
+  print("| --- " .. ("| --: "):rep(9) .. "|")
+  for _, step in ipairs(steps) do
+    local columns = {step}
+    for _, shape in ipairs {"normal", "flat", "peaked"} do
+      local own, peer = times(shape, step, "lull"), times(shape, step, "llama.cpp")
+      columns[#columns + 1] = ("%.1f"):format(median(own))
+      columns[#columns + 1] = #peer > 0 and ("%.1f"):format(median(peer)) or "-"
+      columns[#columns + 1] = #peer > 0 and ("**%.1f**"):format(median(quotients(peer, own))) or "-"
+    end
+    print("| " .. table.concat(columns, " | ") .. " |")
+  end
+  print("\nThrough the Lua module (lua5.1): reset, top_k 40, top_p 0.95, min_p 0.05, "
+    .. "temperature 0.8, a random number, sample.")
+  print("\n| logits | chain | of that reset |")
+  print("| --: | --: | --: |")
+  local sizes = {}
+  for _, record in ipairs(records) do
+    if record.shape == "lua" then
+      if not sizes[record.n] then
+        sizes[record.n] = {chain = {}, reset = {}}
+        sizes[#sizes + 1] = record.n
+      end
+      table.insert(sizes[record.n][record.step], record.us)
+    end
+  end
+  for _, n in ipairs(sizes) do
+    print(("| %d | %.1f | %.1f |"):format(n, median(sizes[n].chain), median(sizes[n].reset)))
+  end
+end
+
 -------------------------------------------------------------------------------- ppc
 
 -- Counted the same way, gcc 12: instructions and DRAM bytes read, millions a token.
@@ -279,7 +338,9 @@ if kind == "peers" then
   peers()
 elseif kind == "ppc" then
   ppc()
+elseif kind == "sampling" then
+  sampling()
 else
-  io.stderr:write("table.lua: " .. kind .. ": expected peers or ppc\n")
+  io.stderr:write("table.lua: " .. kind .. ": expected peers, ppc or sampling\n")
   os.exit(2)
 end

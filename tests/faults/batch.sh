@@ -336,7 +336,7 @@ expect 'a recipe without a count' 2 '--count' batch --recipe tinystories -o e2.j
 expect 'no such recipe' 3 'no recipe of this name' batch --recipe nowhere --count 1 -o e2.jsonl
 expect 'no such form' 1 'only: instruct, opening, request' batch --recipe tinystories --form x --count 1 -o e2.jsonl
 expect 'a shard of none' 2 '--shard' batch -i in.jsonl -o e2.jsonl --shard 4/3
-expect 'a parameter out of range' 2 'top_p' batch -i in.jsonl -o e2.jsonl --param top_p=3
+expect 'a parameter out of range' 2 'top_p' batch -i in.jsonl -o e2.jsonl --set top_p=3
 if command -v script > /dev/null; then
   script -qec "./lull batch '$model' -i - -o e2.jsonl" /dev/null < /dev/null > out 2>&1
   check 'standard input is a terminal' grep -q 'standard input is a terminal' out

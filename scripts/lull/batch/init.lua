@@ -307,11 +307,14 @@ end
 --   left, as was asked for) or the code of what stopped it}
 function Job:summary()
   local tell = self.teller
+  local prompt_tokens, shared_tokens = 0, 0
+  if tell then
+    prompt_tokens, shared_tokens = tell:prompt_tokens()
+  end
   return {
     stories = self.stories, failures = self.failures, resumed = self.resumed, torn = self.torn,
     total = self:share(), tokens = tell and tell:told() or 0,
-    prompt_tokens = tell and tell.prefixes.prompt_tokens or 0,
-    shared_tokens = tell and tell.prefixes.shared_tokens or 0,
+    prompt_tokens = prompt_tokens, shared_tokens = shared_tokens,
     seconds = self.began and math.max(0, core.clock() - self.began) or 0,
     safe = self.out.safe, finish = self.finish, ended = self.ended,
     width = self.width, threads = self.info and self.info.threads,
@@ -330,17 +333,39 @@ local RUN_RULES = {
   report = {type = "function"},
 }
 
--- The context: as wide as asked for, or as memory allows.
-function Job:open_context(model, given)
+-- How many threads `0` means: as many as there are cores.
+local function cores_of(model)
+  local probe = model:context {sequences = 1, length = 1, threads = 0}
+  local cores = probe and probe:info().threads or 1
+  if probe then
+    probe:close()
+  end
+  return cores
+end
+
+-- The contexts: as wide as asked for, or as memory allows. true, or nil, message, code.
+function Job:open_contexts(model, given)
   local info = model:info()
   self.length = math.min(given.length or info.seq_len, info.seq_len)
   self.kv = given.kv
   self.width = given.parallel
     or parallel.choose(info, self.length, given.kv, parallel.available())
-  return model:context {
-    sequences = self.width + teller.PREFIXES, length = self.length, threads = given.threads,
-    kv = given.kv, cpu = given.cpu, batch = math.max(64, self.width),
-  }
+  local cores = cores_of(model)
+  local threads = given.threads == 0 and cores or given.threads or 1
+  self.contexts = {}
+  local groups = parallel.groups(self.width, threads, cores)
+  for i = 1, groups do
+    local context, message, code = model:context {
+      sequences = math.ceil(self.width / groups) + teller.PREFIXES, length = self.length,
+      threads = threads, kv = given.kv, cpu = given.cpu, batch = math.max(64, self.width),
+    }
+    if not context then
+      return nil, message, code
+    end
+    self.contexts[i] = context
+  end
+  self.info = self.contexts[1]:info()
+  return true
 end
 
 -- Everything onto the disk, and the end of the account.
@@ -372,10 +397,8 @@ function Job:run(model, given)
   given = options.check("run", given, RUN_RULES)
   self.model, self.name, self.report = model:fingerprint(), given.name or "lull", given.report
   self.finish = {}
-  local context, message, code = self:open_context(model, given)
-  local ok = context ~= nil
+  local ok, message, code = self:open_contexts(model, given)
   if ok then
-    self.info = context:info()
     local identity = self:identity(self.model)
     ok, message, code = self:compare(identity)
     if ok then
@@ -391,7 +414,7 @@ function Job:run(model, given)
     return nil, message, code
   end
   self.began = core.clock()
-  self.teller = teller.new(model, context, {
+  self.teller = teller.new(model, self.contexts, {
     width = self.width, seed = self.given.seed, poll = given.poll,
     next = function()
       local record, problem, why = self:next_record()
@@ -403,7 +426,6 @@ function Job:run(model, given)
     done = function(record, text, facts) return self:done(record, text, facts) end,
   })
   ok, message, code = self.teller:run()
-  context:close()
   local synced, problem, why = self:finish_up(ok == true and "done" or ok or code)
   if ok and not synced then
     ok, message, code = nil, problem, why
@@ -419,6 +441,9 @@ end
 function Job:close()
   if self.reader then
     self.reader.close()
+  end
+  for _, context in ipairs(self.contexts or {}) do
+    context:close()
   end
   if self.out then
     self.out:close()

@@ -44,4 +44,16 @@ function parallel.choose(info, length, kv, available)
   return math.max(1, math.min(MOST, fit))
 end
 
+-- Fewer would make two groups whose passes over the weights are no longer worth their while.
+local WORTH_HALVING = 16
+
+--- In how many groups, each with a context: two where a core is left that can choose tokens while
+-- another one evaluates.
+-- @param width how many stories in all
+-- @param threads of a context
+-- @param cores of the machine
+function parallel.groups(width, threads, cores)
+  return width >= WORTH_HALVING and cores > threads and 2 or 1
+end
+
 return parallel

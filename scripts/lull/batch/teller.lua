@@ -1,8 +1,11 @@
---- Telling records: continuous batching over one context.
+--- Telling records: continuous batching.
 --
 -- As many stories as there is room for run together, each a task of lull.decode's scheduler; when
 -- one ends, the next record takes its place at the next step. A story depends on its record and
 -- the model alone: its random numbers come from its seed and its id.
+--
+-- With two contexts, each has half of the stories, and while the one is evaluated in the
+-- background, tokens are chosen for the stories of the other.
 -- @module lull.batch.teller
 local core = require "lull.core"
 local prefixes = require "lull.batch.prefixes"
@@ -25,17 +28,24 @@ Teller.__index = Teller
 
 --- A teller.
 -- @param model the model
--- @param context one of its contexts, with PREFIXES sequences more than the width
+-- @param contexts a list of one or two of its contexts, alike, with room for PREFIXES sequences
+--   more than their part of the width
 -- @param given {width =, seed = for records that have none, next = function() -> record; nil at
 --   the end; nil, message, code, done = function(record, text, facts) called when one has ended;
 --   without text record.failure says why; nil, message, code from it ends all, poll = function()
 --   called before each step: "finish" begins no more, "drop" ends all at once, lookahead = 8: so
 --   many records are taken before their turn, to see what their prompts share}
-function teller.new(model, context, given)
+function teller.new(model, contexts, given)
+  local stores = {}
+  for i, context in ipairs(contexts) do
+    stores[context] = prefixes.new(context, teller.PREFIXES)
+    stores[i] = stores[context]
+  end
   return setmetatable({
-    model = model, context = context, given = given,
-    length = context:info().length,
-    prefixes = prefixes.new(context, teller.PREFIXES),
+    model = model, contexts = contexts, given = given,
+    length = contexts[1]:info().length,
+    prefixes = stores, -- by number, and by context
+    busy = {},    -- contexts that are evaluated in the background
     queue = {},   -- {record, ids} that come next
     running = {}, -- record -> facts
     tokens = 0,   -- of stories that have ended
@@ -144,12 +154,12 @@ function Teller:tell_on(seq, record)
 end
 
 -- A task: text and facts; or nil, message, code.
-function Teller:tell(entry)
+function Teller:tell(entry, context)
   local upcoming = {}
   for i, other in ipairs(self.queue) do
     upcoming[i] = other.ids
   end
-  local seq, message, code = self.prefixes:open(entry.ids, upcoming)
+  local seq, message, code = self.prefixes[context]:open(entry.ids, upcoming)
   if not seq then
     return nil, message, code
   end
@@ -158,8 +168,9 @@ function Teller:tell(entry)
   return text, facts, failure
 end
 
--- The next task, or nil when no more is to begin.
-function Teller:next_task()
+-- The next task, or nil when no more is to begin. It is told in the context whose turn it is; at
+-- first they take turns.
+function Teller:next_task(context)
   while not self.ended and #self.queue <= (self.given.lookahead or 8) and self:pull() do
     -- the queue is filled
   end
@@ -169,11 +180,12 @@ function Teller:next_task()
   end
   self.started = self.started + 1
   self.records[self.started] = entry.record
+  context = context or self.contexts[self.started % #self.contexts + 1]
   return function()
     if entry.record.failure then
       return nil, entry.record.failure.message, entry.record.failure.code
     end
-    return self:tell(entry)
+    return self:tell(entry, context)
   end
 end
 
@@ -211,8 +223,29 @@ function Teller:told()
   return tokens
 end
 
--- One step of the context, unless all is to end.
+--- How many prompt tokens there were, and how many of them had been read for another story.
+function Teller:prompt_tokens()
+  local all, shared = 0, 0
+  for _, store in ipairs(self.prefixes) do
+    all, shared = all + store.prompt_tokens, shared + store.shared_tokens
+  end
+  return all, shared
+end
+
+-- Have a context evaluated while others have their turn.
+function Teller:start(context)
+  if #self.contexts > 1 and scheduler.begin_step(context) then
+    self.busy[context] = true
+  end
+end
+
+-- One step of a context, unless all is to end.
 function Teller:step(context)
+  local started, remaining, message, code = self.busy[context], nil, nil, nil
+  if started then
+    self.busy[context] = nil
+    remaining, message, code = context:wait()
+  end
   local wish = self.given.poll and self.given.poll()
   if wish == "drop" then
     self:stop("interrupted", "ECANCELED")
@@ -221,6 +254,8 @@ function Teller:step(context)
   end
   if self.ended == "drop" then
     return nil, "interrupted", "ECANCELED"
+  elseif started then
+    return remaining, message, code
   end
   return scheduler.step(context)
 end
@@ -229,12 +264,15 @@ end
 -- @return true; "finish" where poll said so; nil, message, code
 -- @raise what a strategy raised, when all others have ended
 function Teller:run()
-  scheduler.run(function() return self:next_task() end, {
+  scheduler.run(function(context) return self:next_task(context) end, {
     width = self.given.width, errors = "return",
     done = function(index, result) self:done(index, result) end,
     step = function(context) return self:step(context) end,
+    start = function(context) self:start(context) end,
   })
-  self.prefixes:close()
+  for _, store in ipairs(self.prefixes) do
+    store:close()
+  end
   if self.raised then
     error(self.raised.error, 0)
   elseif self.ended == "drop" then

@@ -2,11 +2,11 @@
 -- @module lull.command.batch
 local batch = require "lull.batch"
 local console = require "lull.command.console"
-local json = require "lull.json"
 local lull = require "lull"
 local model = require "lull.command.model"
 local params = require "lull.batch.params"
 local progress = require "lull.command.progress"
+local text = require "lull.command.text"
 
 local command = {summary = "Tell many stories, from a file of prompts or a recipe."}
 
@@ -31,33 +31,20 @@ of the stories: speeds, times, and what they were told from.
 Exit codes: 0 done, 1 some lines have errors, 2 wrong usage, 3 the environment,
 130 interrupted.]]
 
--- "name=value", the value as JSON where it is some, else as text.
-local function parameter(text)
-  local name, value = text:match("^([%w_]+)=(.*)$")
-  if not name then
-    return nil, "--param: NAME=VALUE expected, got '" .. text .. "'"
-  end
-  local decoded = json.decode(value)
-  if decoded == nil then
-    decoded = value
-  end
-  return {name, decoded}
-end
-
-local function shard(text)
-  local i, n = text:match("^(%d+)/(%d+)$")
+local function shard(word)
+  local i, n = word:match("^(%d+)/(%d+)$")
   i, n = tonumber(i), tonumber(n)
   if not i or i < 1 or i > n then
-    return nil, "--shard: I/N expected, with 1 <= I <= N, got '" .. text .. "'"
+    return nil, "--shard: I/N expected, with 1 <= I <= N, got '" .. word .. "'"
   end
   return {i, n}
 end
 
-local function separator(text)
-  if #text ~= 1 then
-    return nil, "--separator: one character expected, got '" .. text .. "'"
+local function separator(word)
+  if #word ~= 1 then
+    return nil, "--separator: one character expected, got '" .. word .. "'"
   end
-  return text
+  return word
 end
 
 function command.define(parser)
@@ -79,11 +66,7 @@ function command.define(parser)
     :argname "TEXT"
   parser:option("--separator", "Between the values of a row (default ',').")
     :argname("C"):convert(separator)
-  model.story_options(parser)
-  parser:option("--param", "Any other parameter; may be given again.")
-    :argname("NAME=VALUE"):count("*"):convert(parameter)
-  console.option(parser, "-s", "--seed", "For lines without one (default 1).")
-    :argname("N"):convert(console.integer("--seed", 0))
+  text.define(parser, params.RULES.max_tokens.default)
   parser:option("--strategies", "Folder of strategies: NAME.lua for \"strategy\": NAME.")
     :argname "DIR"
   parser:flag("--resume", "Go on with what is in OUT.")
@@ -95,18 +78,14 @@ function command.define(parser)
     :argname("S"):convert(console.by_rule("--sync", {type = "number", min = 0, max = 1e6}))
   parser:option("--parallel", "Stories at once (default: as memory allows, <= 32).")
     :argname("N"):convert(console.integer("--parallel", 1, 1024))
-  model.load_options(parser)
-  model.run_options(parser)
-  parser:option("--length", "Tokens of a prompt and its story (default: all).")
-    :argname("N"):convert(console.integer("--length", 1, 2 ^ 31 - 1))
   parser:flag("--quiet", "No progress and no summary.")
 end
 
 -------------------------------------------------------------------------------- what is asked
 
-local function text_of(template)
-  local path = template and template:match("^@(.+)")
-  return path and console.read_text(path) or template
+local function template_of(args)
+  local path = args.template and args.template:match("^@(.+)")
+  return path and console.read_text(path) or args.template
 end
 
 -- Names of strategies to functions that make them, from a folder of the user's.
@@ -120,19 +99,26 @@ local function strategies_in(folder)
   end})
 end
 
+-- The options of a text, of which those that are a story's are kept apart from the rest.
+local RULES = {}
+for _, name in ipairs {"seed", "threads", "kv", "cpu", "length"} do
+  RULES[name] = text.RULES[name]
+end
+for name, rule in pairs(params.RULES) do
+  RULES[name] = rule
+end
+
 local function params_of(args)
-  local given = {}
-  for _, pair in ipairs(args.param or {}) do
-    given[pair[1]] = pair[2]
+  local given, kept = text.options(args, RULES), {}
+  for name in pairs(params.RULES) do
+    kept[name] = given[name]
   end
-  for name, value in pairs(model.story(args)) do
-    given[name] = value
+  local strategies = strategies_in(args.strategies)
+  if kept.strategy and not (strategies and strategies[kept.strategy]) then
+    console.fail(console.USAGE, "--set: there is no strategy '" .. kept.strategy
+      .. "'; name its folder: --strategies DIR")
   end
-  local ok, problem = pcall(params.complete, given, nil, strategies_in(args.strategies))
-  if not ok then
-    console.fail(console.USAGE, tostring(problem))
-  end
-  return given
+  return kept
 end
 
 -- The input as options of batch.open.
@@ -149,10 +135,10 @@ local function source_of(args)
     console.fail(console.USAGE, "an input is needed: -i FILE, --csv FILE, or --recipe and --count")
   elseif path ~= "-" then
     return {input = path, format = args.csv and "csv" or nil}
-  elseif console.reads_terminal() then
+  elseif console.is_terminal(0) then
     console.fail(console.USAGE, "standard input is a terminal; name a file: -i FILE")
   end
-  return {text = console.read("-"), format = args.csv and "csv" or nil}
+  return {text = console.read "-", format = args.csv and "csv" or nil}
 end
 
 local OPEN_HINTS = {
@@ -187,7 +173,7 @@ local function open_job(args)
       return true
     end
   end
-  given.template, given.separator = text_of(args.template), args.separator
+  given.template, given.separator = template_of(args), args.separator
   given.params, given.strategies = params_of(args), strategies_in(args.strategies)
   given.seed, given.shard, given.sync = args.seed, args.shard, args.sync
   given.resume, given.overwrite, given.ordered = args.resume, args.force, args.ordered
@@ -291,10 +277,7 @@ end
 function command.run(args)
   local job = open_job(args)
   local loaded = model.load(args)
-  if args.length and args.length > loaded:info().seq_len then
-    console.fail(console.USAGE, "--length: this model holds at most "
-      .. console.count(loaded:info().seq_len, "token"))
-  end
+  text.check_length(args, loaded)
   local signals = lull.core.signals()
   local status = run_job(args, job, loaded, signals)
   signals:close()

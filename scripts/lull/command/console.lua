@@ -31,6 +31,11 @@ function console.add_help(parser)
   end)
 end
 
+--- A flag with a short name, shown likewise.
+function console.flag(parser, short, long, description)
+  return parser:flag(long, "(" .. short .. ") " .. description):hidden_name(short)
+end
+
 --- Give up. `message` may have several lines; nil stays quiet.
 function console.fail(status, message)
   error({status = status, message = message}, 0)
@@ -62,10 +67,38 @@ end
 --- Is the last thing that was printed a finished line?
 console.at_line_start = true
 
--- Lua cannot ask; the shell can, about the descriptors it inherits.
-local function is_terminal(descriptor)
-  local status = os.execute("test -t " .. descriptor)
+--- Does a shell command succeed?
+function console.succeeds(command)
+  local status = os.execute(command)
   return status == true or status == 0
+end
+
+--- A word as a shell takes it.
+function console.shell_word(text)
+  return text:find("^[%w_./=-]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+--- Is a descriptor a terminal? Lua cannot ask; the shell can, about those it inherits.
+function console.is_terminal(descriptor)
+  return console.succeeds("test -t " .. descriptor)
+end
+
+local NARROWEST, WIDEST, USUAL = 40, 1000, 80
+
+--- How many columns there are to print in: COLUMNS, or what the terminal says, or 80.
+function console.columns()
+  local columns = tonumber(os.getenv("COLUMNS"))
+  if not columns and console.is_terminal(1) then
+    local answer = io.popen("stty size < /dev/tty 2> /dev/null")
+    columns = answer and tonumber((answer:read("*a"):match("^%d+ (%d+)")))
+    if answer then
+      answer:close()
+    end
+  end
+  if not columns or columns % 1 ~= 0 or columns < 1 then
+    return USUAL
+  end
+  return math.max(NARROWEST, math.min(WIDEST, columns))
 end
 
 local has_terminal -- is standard error one? nil: not yet asked
@@ -74,14 +107,9 @@ local progress = ""
 --- Is standard error a terminal, where progress can be shown?
 function console.has_terminal()
   if has_terminal == nil then
-    has_terminal = is_terminal(2)
+    has_terminal = console.is_terminal(2)
   end
   return has_terminal
-end
-
---- Is standard input one?
-function console.reads_terminal()
-  return is_terminal(0)
 end
 
 --- Show what is being done, in place of what was shown before; "" takes it away. Only on a
@@ -154,13 +182,28 @@ function console.number(text)
   return tonumber(text) or tonumber((text:gsub("%.", ",")))
 end
 
+--- What a word of the command line means under one of the library's option rules: a number, true
+-- or false, or the word itself; nil where the rule allows none of them.
+function console.value(text, rule)
+  local truth
+  if text == "true" or text == "false" then
+    truth = text == "true"
+  end
+  local meanings = {console.number(text), truth, text}
+  for i = 1, 3 do
+    if meanings[i] ~= nil and options.allows(rule, meanings[i]) then
+      return meanings[i]
+    end
+  end
+  return nil
+end
+
 --- A converter for argparse that obeys one of the library's option rules; `name` is what the
 -- message calls the option.
 function console.by_rule(name, rule)
-  local numeric = rule.type == "integer" or rule.type == "number" or rule.test
   return function(text)
-    local value = numeric and console.number(text) or not numeric and text or nil
-    if value ~= nil and options.allows(rule, value) then
+    local value = console.value(text, rule)
+    if value ~= nil then
       return value
     end
     return nil, name .. ": " .. options.expected(rule) .. " expected, got '" .. text .. "'"

@@ -6,7 +6,9 @@ local console = require "lull.command.console"
 
 local command = {}
 
-local SUBCOMMANDS = {"tell", "batch", "inspect", "tokenize", "quantize", "bench", "eval"}
+local SUBCOMMANDS = {
+  "tell", "batch", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
+}
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."
 
@@ -14,6 +16,7 @@ local EPILOG = [[
 Examples:
   lull tell -p "Once upon a time"      a story by the model that ships with lull
   lull tell stories15M.bin --seed 7    the same story every time, on any machine
+  lull explore -p "One day, Tom"       how each of its tokens was chosen
   lull inspect stories15M.bin          what a file is, and the memory it needs
   lull tell --help                     more about one command
 

@@ -4,9 +4,7 @@ local lull = require "lull"
 local console = require "lull.command.console"
 local generate = require "lull.generate"
 
-local RULES = generate.RULES
-
-local model = {RULES = RULES}
+local model = {}
 
 local SHIPPED = "lullaby"
 
@@ -80,33 +78,11 @@ end
 --- Add the options of model:context.
 function model.run_options(parser)
   parser:option("--threads", "Threads (default 1; 0 = all cores).")
-    :argname("N"):convert(console.by_rule("--threads", RULES.threads))
+    :argname("N"):convert(console.by_rule("--threads", generate.RULES.threads))
   parser:option("--kv", "How keys and values are kept.")
     :choices {"f32", "bf16"}
   parser:option("--cpu", "Kernels (default: LULL_CPU, else the best here).")
     :argname "NAME"
-end
-
---- Add the options that say how a story is told.
-function model.story_options(parser)
-  console.option(parser, "-n", "--max-tokens", "Tell so many tokens at most (default 256).")
-    :argname("N"):convert(console.by_rule("--max-tokens", RULES.max_tokens))
-  console.option(parser, "-t", "--temperature", "0 always takes the likeliest (default 0.8).")
-    :argname("T"):convert(console.by_rule("--temperature", RULES.temperature))
-  parser:option("--top-k", "Choose among the K likeliest (default 40, 0 = off).")
-    :argname("K"):convert(console.by_rule("--top-k", RULES.top_k))
-  parser:option("--top-p", "... that make up a share P (default 0.95, 1 = off).")
-    :argname("P"):convert(console.by_rule("--top-p", RULES.top_p))
-  parser:option("--min-p", "... P times as likely (default 0.05, 0 = off).")
-    :argname("P"):convert(console.by_rule("--min-p", RULES.min_p))
-end
-
---- What of these was given, as of model:generate.
-function model.story(args)
-  return {
-    max_tokens = args.max_tokens, temperature = args.temperature, top_k = args.top_k,
-    top_p = args.top_p, min_p = args.min_p,
-  }
 end
 
 --- What lull.load and lull.inspect are to be given.

@@ -56,10 +56,6 @@ local function hint(message, code)
   return HINTS[code]
 end
 
-local function shell_word(text)
-  return text:find("^[%w_./=-]+$") and text or "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 local function format_of(args)
   return args.format or (args.output:lower():find("%.gguf$") and "gguf" or "llama2c")
 end
@@ -71,8 +67,8 @@ local function account(args, to, report)
     lines[1] = "error: " .. console.fixed(report.rms_error, 6) .. " root mean square per weight"
   end
   if report.group > 0 then
-    lines[#lines + 1] = "same logits: lull tell " .. shell_word(args.input) .. " --precision " .. to
-      .. " --group " .. console.fixed(report.group, 0)
+    lines[#lines + 1] = "same logits: lull tell " .. console.shell_word(args.input)
+      .. " --precision " .. to .. " --group " .. console.fixed(report.group, 0)
   end
   return lines
 end

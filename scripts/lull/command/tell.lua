@@ -1,7 +1,9 @@
 --- lull tell: a story, streamed as it is told.
 -- @module lull.command.tell
 local console = require "lull.command.console"
+local generate = require "lull.generate"
 local model = require "lull.command.model"
+local text = require "lull.command.text"
 
 local tell = {summary = "Tell a story: go on from a prompt."}
 
@@ -11,6 +13,10 @@ Examples:
   lull tell stories15M.bin -n 400 --temperature 0.6 --top-p 0.9 --stats
   echo "One day, Lily met" | lull tell -f -
   lull tell stories15M.bin -f opening.txt --no-prompt > story.txt
+  lull tell -p "One day, Tom" --ban "Lily" --stop "The end"
+
+]] .. text.EPILOG .. [[
+
 
 One seed tells one story, on every machine. Without --seed one is drawn by
 chance; --stats shows it.]]
@@ -18,27 +24,10 @@ chance; --stats shows it.]]
 function tell.define(parser)
   parser:epilog(EPILOG)
   model.argument(parser)
-  parser:mutex(
-    console.option(parser, "-p", "--prompt", "How the story begins ('-': standard input).")
-      :argname "TEXT",
-    console.option(parser, "-f", "--file", "Read that from a file ('-': standard input).")
-      :argname "FILE")
-  model.story_options(parser)
-  console.option(parser, "-s", "--seed", "Which story (an integer).")
-    :argname("N"):convert(console.integer("--seed", 0))
+  parser:mutex(text.prompt_options(parser))
+  text.define(parser, generate.RULES.max_tokens.default)
   parser:flag("--no-prompt", "Print what is told, without the prompt.")
   parser:flag("--stats", "End with a line of facts, on standard error.")
-  model.load_options(parser)
-  model.run_options(parser)
-  parser:option("--length", "Tokens the context holds (default: as needed).")
-    :argname("N"):convert(console.by_rule("--length", model.RULES.length))
-end
-
-local function prompt_of(args)
-  if args.file or args.prompt == "-" then
-    return console.read_text(args.file or "-")
-  end
-  return args.prompt or ""
 end
 
 local function print_facts(facts, precision)
@@ -52,28 +41,17 @@ local function print_facts(facts, precision)
     parts[#parts + 1] = facts.kernel
     parts[#parts + 1] = console.count(facts.threads, "thread")
   end
-  parts[#parts + 1] = "seed " .. console.fixed(facts.seed, 0)
+  parts[#parts + 1] = "seed " .. text.seed(facts.seed)
   parts[#parts + 1] = facts.finish_reason
   console.note(table.concat(parts, ", "))
 end
 
-local HINTS = {
-  ECONTEXT = "Shorten the prompt; the model can hold no more tokens than that.",
-  ESTATE = "Name the tokenizer: --tokenizer FILE",
-}
-
 function tell.run(args)
-  local prompt = prompt_of(args)
+  local given, prompt = text.options(args), text.prompt(args)
   local loaded = model.load(args)
-  if args.length and args.length > loaded:info().seq_len then
-    console.fail(console.USAGE, "--length: this model holds at most "
-      .. console.count(loaded:info().seq_len, "token"))
-  end
-  local given = model.story(args)
-  given.seed, given.length = args.seed, args.length
-  given.threads, given.kv, given.cpu = args.threads, args.kv, args.cpu
+  text.check_length(given, loaded)
   local next_piece, facts, code = loaded:stream(prompt, given)
-  console.check(next_piece, facts, code, HINTS)
+  console.check(next_piece, facts, code, text.HINTS)
   if not args.no_prompt then
     console.out(prompt)
   end
@@ -84,7 +62,7 @@ function tell.run(args)
     console.out("\n")
   end
   if facts.error then
-    console.check(nil, facts.error, facts.code, HINTS)
+    console.check(nil, facts.error, facts.code, text.HINTS)
   end
   if args.stats then
     print_facts(facts, loaded:info().precision)

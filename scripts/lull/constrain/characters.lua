@@ -108,37 +108,74 @@ end
 
 local SPLITS = {0x7F, 0x7FF, SURROGATES.first - 1, SURROGATES.last, 0xFFFF}
 
--- Add to alternatives the byte sequences of first..last, all of one length in UTF-8: where the
--- bytes behind the first that differs do not run from 80 to BF, the range is cut.
-local function add_sequences(alternatives, first, last)
+-- Call add(low, high) for the parts of first..last, all of one length in UTF-8, whose bytes are
+-- independent ranges: where the bytes behind the first that differs do not run from 80 to BF, the
+-- range is cut.
+local function cut(first, last, add)
   local span = 0x40
   while span <= 0x40000 do
     if floor(first / span) ~= floor(last / span) then
+      local middle
       if first % span ~= 0 then
-        local cut = first - first % span + span
-        add_sequences(alternatives, first, cut - 1)
-        return add_sequences(alternatives, cut, last)
+        middle = first - first % span + span
       elseif last % span ~= span - 1 then
-        local cut = last - last % span
-        add_sequences(alternatives, first, cut - 1)
-        return add_sequences(alternatives, cut, last)
+        middle = last - last % span
+      end
+      if middle then
+        cut(first, middle - 1, add)
+        return cut(middle, last, add)
       end
     end
     span = span * 0x40
   end
-  local low, high, bytes = characters.utf8(first), characters.utf8(last), {}
-  for i = 1, #low do
-    bytes[i] = program.bytes {{low:byte(i), high:byte(i)}}
+  add(characters.utf8(first), characters.utf8(last))
+end
+
+-- Ranges of bytes, as text, for what comes first and what must come behind that; so that equal
+-- ends are one pattern, and what may begin them is one set.
+local Tails = {}
+Tails.__index = Tails
+
+function Tails:add(low, high)
+  local key = low:sub(2) .. high:sub(2)
+  if not self.first[key] then
+    self.keys[#self.keys + 1] = key
+    self.first[key] = {}
   end
-  alternatives[#alternatives + 1] = program.seq(bytes)
+  local ranges = self.first[key]
+  ranges[#ranges + 1] = {low:byte(), high:byte()}
+end
+
+-- The pattern of some first bytes and, behind them, the byte ranges low..high.
+function Tails:sequence(first, low, high)
+  local bytes = program.bytes(first)
+  return low == "" and bytes or program.seq {bytes, self:tail(low, high)}
+end
+
+-- One pattern for equal ranges.
+function Tails:tail(low, high)
+  local key = low .. high
+  self.tails[key] = self.tails[key] or program.unit(
+    self:sequence({{low:byte(), high:byte()}}, low:sub(2), high:sub(2)))
+  return self.tails[key]
+end
+
+function Tails:pattern()
+  local alternatives = {}
+  for i, key in ipairs(self.keys) do
+    alternatives[i] = self:sequence(self.first[key], key:sub(1, #key / 2), key:sub(#key / 2 + 1))
+  end
+  return alternatives[1] and program.alt(alternatives)
 end
 
 --- A pattern for one character of a set, in UTF-8; nil when the set has none that UTF-8 can write.
 function characters.pattern(ranges)
-  local alternatives = {}
+  local tails = setmetatable({keys = {}, first = {}, tails = {}}, Tails)
   local function add(first, last)
     if first < SURROGATES.first or last > SURROGATES.last then
-      add_sequences(alternatives, first, last)
+      cut(first, last, function(low, high)
+        tails:add(low, high)
+      end)
     end
   end
   for _, range in ipairs(characters.normal(ranges)) do
@@ -151,7 +188,7 @@ function characters.pattern(ranges)
     end
     add(first, last)
   end
-  return alternatives[1] and program.alt(alternatives)
+  return tails:pattern()
 end
 
 --- The same for a set of bytes.

@@ -8,11 +8,14 @@
 -- models, whose time goes into reading weights, on one stream.
 --
 -- A draft is an object with `open(seq, strategy) -> drafter`, and a drafter has
--- `propose(seq, draw, most) -> list of at most `most` ids, or nil, message, code`.
+-- `propose(seq, draw, most) -> list of at most `most` ids, or nil, message, code` and, where it has
+-- something to close, `close()`.
 -- @module lull.decode.drafts
 local options = require "lull.options"
 local sampling = require "lull.sampling"
 local scheduler = require "lull.decode.scheduler"
+local shadow = require "lull.decode.shadow"
+local text = require "lull.decode.text"
 
 local drafts = {}
 
@@ -23,19 +26,7 @@ ModelDrafter.__index = ModelDrafter
 
 -- Make the drafter's own sequence equal the text. false where it does not fit.
 function ModelDrafter:follow(seq)
-  local own = self.seq
-  if #seq >= self.length then
-    return false
-  end
-  local common = own:common(seq)
-  if common == #seq then
-    common = common - 1 -- the logits after the last token are wanted
-  end
-  if common < #own then
-    assert(own:rewind(common))
-  end
-  assert(own:feed(seq:tokens(#own + 1, -1)))
-  return true
+  return #seq < self.length and assert(shadow.follow(self.seq, 1, seq, 1))
 end
 
 function ModelDrafter:propose(seq, draw, most)
@@ -61,17 +52,22 @@ function ModelDrafter:propose(seq, draw, most)
     end
     assert(own:feed(id))
   end
+  if strategy.close then
+    strategy:close()
+  end
   return ids
+end
+
+function ModelDrafter:close()
+  self.seq:close()
+  if self.owns_context then
+    self.context:close()
+  end
 end
 
 local MODEL_RULES = {
   tokens = {type = "integer", min = 1, max = 64, default = 4},
-  context = {
-    test = function(value)
-      return type(value) == "userdata" and tostring(value):find("^lull%.context") ~= nil
-    end,
-    text = "a context of the draft model",
-  },
+  context = options.handle "context",
 }
 
 local ModelDraft = {}
@@ -79,10 +75,7 @@ ModelDraft.__index = ModelDraft
 
 function ModelDraft:open(seq, strategy)
   local model = self.model
-  if model:vocab_size() ~= seq:model():vocab_size() then
-    error("the draft model has " .. model:vocab_size() .. " tokens and the model "
-      .. seq:model():vocab_size() .. "; both must have the same vocabulary", 0)
-  end
+  shadow.check_vocabulary("draft model", model, seq:model())
   local context, message, code = self.context, nil, nil
   if not context then
     context, message, code = model:context {
@@ -96,13 +89,10 @@ function ModelDraft:open(seq, strategy)
   if not own then
     return nil, message, code
   end
-  local ends = {}
-  for _, id in ipairs {model:bos() or -1, model:eos() or -1} do
-    ends[id] = true
-  end
   return setmetatable({
-    seq = own, strategy = strategy, tokens = self.tokens, ends = ends,
-    length = context:info().length,
+    seq = own, strategy = strategy, tokens = self.tokens,
+    ends = text.ends(model), length = context:info().length,
+    context = context, owns_context = not self.context,
   }, ModelDrafter)
 end
 

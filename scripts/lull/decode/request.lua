@@ -2,6 +2,7 @@
 -- @module lull.decode.request
 local core = require "lull.core"
 local options = require "lull.options"
+local origin = require "lull.decode.origin"
 local sampling = require "lull.sampling"
 local watch = require "lull.decode.watch"
 
@@ -76,9 +77,7 @@ request.RULES = {
   loops = {type = "table"},
   max_seconds = {type = "number", min = 0},
 }
-for name, rule in pairs(sampling.RULES) do
-  request.RULES[name] = rule
-end
+request.RULES = origin.merge_rules(request.RULES, sampling.RULES)
 
 local LOOP_RULES = {
   size = {type = "integer", min = 1, max = 1024, default = 32},
@@ -100,16 +99,6 @@ local function fresh_seed()
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
---- Raise where an option is given together with what it replaces.
-function request.reject_with(given, key, others, where, level)
-  for _, other in ipairs(others) do
-    if given[key] ~= nil and given[other] ~= nil then
-      error("bad option '" .. other .. "' to '" .. where .. "' ('" .. key
-        .. "' is given, which has its own)", level + 1)
-    end
-  end
-end
-
 local function chain_options(checked)
   local chosen = {}
   for name in pairs(sampling.RULES) do
@@ -127,7 +116,7 @@ function request.check(given, rules, where, level)
   local checked = options.check(where, given, rules, level + 1)
   if checked.sampler then
     for name in pairs(sampling.RULES) do
-      request.reject_with(checked, "sampler", {name}, where, level + 1)
+      origin.reject_with(checked, "sampler", {name}, where, level + 1)
     end
     checked.strategy = sampling.strategy(checked.sampler, level + 2)
   else

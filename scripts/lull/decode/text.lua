@@ -10,6 +10,7 @@
 -- @module lull.decode.text
 local core = require "lull.core"
 local options = require "lull.options"
+local feeding = require "lull.decode.feeding"
 local sampling = require "lull.sampling"
 local scheduler = require "lull.decode.scheduler"
 
@@ -24,28 +25,77 @@ local OPEN_ENDED_HOLD = 24
 local Text = {}
 Text.__index = Text
 
+--- The bytes of a token. The space that follows BOS is no part of the text.
+-- @param begins is it the first after BOS?
+function text.piece(model, id, begins)
+  local piece = model:piece(id)
+  if begins then
+    piece = piece:gsub("^ ", "", 1)
+  end
+  return piece
+end
+
+--- The tokens that end a text: {[id] = true}, or {[id] = id} for further ones.
+-- @param stop_ids a list of these, or nil
+function text.ends(model, stop_ids)
+  local ends = {}
+  for _, id in ipairs {model:bos() or -1, model:eos() or -1} do
+    ends[id] = id >= 0 or nil
+  end
+  for _, id in ipairs(stop_ids or {}) do
+    ends[id] = ends[id] or id
+  end
+  return ends
+end
+
+-- What follows the text by other means than its sequence: the state of its constraint, guesses.
+local function followers(seq, given)
+  local matcher, drafter, message, code
+  if given.constraint then
+    local at_start = seq:token(-1) == seq:model():bos()
+    matcher, message, code = given.constraint:matcher(seq:model(), {at_start = at_start})
+    if not matcher then
+      return nil, message, code
+    end
+  end
+  if given.draft then
+    drafter, message, code = given.draft:open(seq, given.strategy)
+    if not drafter then
+      return nil, message, code
+    end
+  end
+  return {matcher = matcher, drafter = drafter}
+end
+
 --- Go on from a sequence.
 -- @param seq the sequence, with its prompt queued
 -- @param given {strategy =, seed =, stream =, max_tokens =} and, each optional, {watch =,
---   stop_ids =, max_rewinds =, matcher =, heal =, logprobs =, score =, drafter =, loops =,
+--   stop_ids =, max_rewinds =, constraint =, heal =, logprobs =, score =, draft =, loops =,
 --   max_seconds =}
 -- @param facts the table that is filled in as it goes
+-- @return the text, or nil, message, code
 function text.open(seq, given, facts)
   local context, model = seq:context(), seq:model()
   local info = context:info()
+  local follow, message, code = followers(seq, given)
+  if not follow then
+    return nil, message, code
+  end
   facts.kernel, facts.threads, facts.kv = info.kernel, info.threads, info.kv
   local strategy = given.strategy
   if strategy.reset then
     strategy:reset()
   end
-  local bos = model:bos()
+  local bos, feeds = model:bos(), strategy.feed
   return setmetatable({
     seq = seq, context = context, model = model, given = given, facts = facts, strategy = strategy,
     draw = sampling.draws(seq, {seed = given.seed, stream = given.stream}),
-    watch = given.watch, matcher = given.matcher, drafter = given.drafter,
+    watch = given.watch, matcher = follow.matcher, drafter = follow.drafter,
     length = info.length, vocab_size = model:vocab_size(),
     bos = bos, eos = not strategy.ignore_eos and model:eos() or nil,
     n_prompt = #seq,
+    feeds = feeds,  -- what the evaluation of tokens must leave for the strategy
+    again = feeds and feeding.first(seq, feeds), -- the first token that may have been fed without
     ids = {},       -- what was chosen
     ends = {},      -- how many bytes the text had after each of them
     sums = {},      -- with score: sums of log-probabilities up to each of them
@@ -82,7 +132,7 @@ function Text:feed()
   elseif self.deadline and clock() >= self.deadline then
     return self:finish("time")
   end
-  local ok, message, code = seq:feed(self.chosen)
+  local ok, message, code = seq:feed(self.chosen, self.feeds)
   if not ok then
     return self:fail(message, code)
   end
@@ -107,21 +157,34 @@ function Text:guess()
   return true
 end
 
--- Have the logits of the next token computed. true, or what next_id returns at an end.
-function Text:evaluate()
-  local facts = self.facts
+--- Queue what the next step of anybody shall evaluate. true, or what next_id returns at an end.
+function Text:queue()
   if #self.seq ~= self.n_prompt + #self.ids - (self.chosen and 1 or 0) then
     error("the sequence was changed while a text is told on it; fork it first", 0)
   end
-  local ok, message, code
+  local ok, message, code = true, nil, nil
+  if self.again then
+    ok, message, code = feeding.again(self.seq, self.again, self.feeds)
+    self.again = nil
+    if not ok then
+      return self:fail(message, code)
+    end
+  end
   if self.chosen then
     ok, message, code = self:feed()
     if ok and self.drafter then
       ok, message, code = self:guess()
     end
-    if not ok then
-      return nil, message, code
-    end
+  end
+  return ok, message, code
+end
+
+-- Have the logits of the next token computed. true, or what next_id returns at an end.
+function Text:evaluate()
+  local facts = self.facts
+  local ok, message, code = self:queue()
+  if not ok then
+    return nil, message, code
   end
   if facts.tokens > 0 then
     ok, message, code = scheduler.wait(self.seq)
@@ -160,8 +223,8 @@ end
 function Text:mask(logits)
   local kept = {}
   if self.matcher:complete() then
-    for _, id in ipairs {self.bos, self.eos} do
-      kept[id] = logits:get(id)
+    for _, id in ipairs {self.bos or -1, self.eos or -1} do
+      kept[id] = id >= 0 and logits:get(id) or nil
     end
   end
   self.matcher:mask(logits)
@@ -274,6 +337,7 @@ function Text:rewind(n, id)
   self.draw:discard(kept)
   if #seq > kept then
     assert(seq:rewind(kept))
+    self.again = self.feeds and self.feeds.layers and kept -- a rewind forgets what layers left
   end
   self.chosen = nil
   for i = #self.ids, n + 1, -1 do
@@ -347,10 +411,8 @@ end
 
 -- Make the chosen token part of the text.
 function Text:take(id)
-  local piece, n = self.model:piece(id), #self.ids + 1
-  if self.at_start and n == 1 then
-    piece = piece:gsub("^ ", "", 1)
-  end
+  local n = #self.ids + 1
+  local piece = text.piece(self.model, id, self.at_start and n == 1)
   self.ids[n], self.chosen = id, id
   self.facts.tokens = n
   if self.given.score then
@@ -401,18 +463,26 @@ function Text:release()
   return piece
 end
 
+--- One token on. true, or nil, message, code. At the end facts.finish_reason is set.
+function Text:advance()
+  local facts, start = self.facts, clock()
+  local id, message, code = self:next_id()
+  if id then
+    self:take(id)
+  end
+  facts.seconds = facts.seconds + math.max(0, clock() - start)
+  if message then
+    self.bytes = ""
+    return nil, message, code
+  end
+  return true
+end
+
 --- The next piece of text; nil at the end; nil, message, code on failure.
 function Text:next_piece()
-  local facts = self.facts
-  while not facts.finish_reason do
-    local start = clock()
-    local id, message, code = self:next_id()
-    if id then
-      self:take(id)
-    end
-    facts.seconds = facts.seconds + math.max(0, clock() - start)
-    if message then
-      self.bytes = ""
+  while not self.facts.finish_reason do
+    local ok, message, code = self:advance()
+    if not ok then
       return nil, message, code
     end
     local piece = self:release()
@@ -442,6 +512,13 @@ function Text:settle()
   if self.chosen and #self.seq < self.length then
     assert(self.seq:feed(self.chosen))
     self.chosen = nil
+  end
+end
+
+--- Close what it has opened beside its sequence.
+function Text:close()
+  if self.drafter and self.drafter.close then
+    self.drafter:close()
   end
 end
 

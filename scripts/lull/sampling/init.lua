@@ -12,6 +12,8 @@
 --      rewind = function(self, kept) ... end,       -- all but the first `kept` were taken back
 --      clone  = function(self) ... end,             -- an independent copy, for a fork
 --      reset  = function(self) ... end,             -- a new text begins
+--      close  = function(self) ... end,             -- it is not used any more
+--      feed   = {layers = {2, 4}, hidden = true},   -- what feeds of the text must keep for it
 --      selector = true,                             -- it always chooses: nothing may follow it
 --      redraws = true}                              -- a selector that may simply be asked again
 --                                                   -- when some of what it chose from is banned
@@ -27,6 +29,7 @@
 -- there can be taken back: `rewind(kept)` says that only the first `kept` of the accepted tokens
 -- since `reset` remain. Keep the state after each accepted token in a list, and it is one loop;
 -- what reads the history of `seq` needs neither. (Without `rewind` a strategy just goes on.)
+-- Who clones a strategy closes the clone.
 --
 -- Strategies are plain Lua between two steps of the model. They may raise or yield.
 --

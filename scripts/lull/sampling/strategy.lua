@@ -46,7 +46,7 @@ local function apply_function(self, logits, seq, draw)
   return self.call(logits, seq, draw)
 end
 
-local METHODS = {"apply", "accept", "rewind", "clone", "reset"}
+local METHODS = {"apply", "accept", "rewind", "clone", "reset", "close"}
 
 local new_chain
 
@@ -150,13 +150,36 @@ local function call_each(method)
   end
 end
 
-local accept_chain, rewind_chain, reset_chain =
-  call_each "accept", call_each "rewind", call_each "reset"
+local accept_chain, rewind_chain, reset_chain, close_chain =
+  call_each "accept", call_each "rewind", call_each "reset", call_each "close"
+
+-- What the feeds of a text must keep for all stages together (options of seq:feed), or nil.
+local function merge_feeds(stages)
+  local merged, layers = nil, {}
+  for i = 1, #stages do
+    for key, value in pairs(stages[i].feed or {}) do
+      merged = merged or {}
+      merged[key] = value
+      for _, layer in ipairs(key == "layers" and value or {}) do
+        layers[layer] = true
+      end
+    end
+  end
+  if next(layers) then
+    merged.layers = {}
+    for layer in pairs(layers) do
+      table.insert(merged.layers, layer)
+    end
+    table.sort(merged.layers)
+  end
+  return merged
+end
 
 local function finish_chain(stages)
   stages.name, stages.selector = "chain", true
   stages.apply, stages.trace = apply_chain, trace_chain
   stages.accept, stages.rewind, stages.reset = accept_chain, rewind_chain, reset_chain
+  stages.close, stages.feed = close_chain, merge_feeds(stages)
   stages.ignore_eos, stages.redraws = stages[#stages].ignore_eos, stages[#stages].redraws
   stages.clone = function(self)
     local clones = {}

@@ -4,7 +4,7 @@ local cjson = require "cjson"
 local common = dofile "tests/spec/core/common.lua"
 
 local run, shell = helper.lull, helper.shell
-local SUBCOMMANDS = {"tell", "inspect", "tokenize", "quantize", "bench", "eval"}
+local SUBCOMMANDS = {"tell", "explore", "inspect", "tokenize", "quantize", "bench", "eval"}
 local STORY = "tell -p 'Once upon a time' -n 30 --seed 7"
 
 local function has(text, part)
@@ -69,6 +69,8 @@ describe("wrong usage", function()
     "bench -n 10000", "bench --runs x", "bench --prefill 0", "bench --prefill 4,100000",
     "bench --widths 1,,2", "bench --compare q8", "bench --depth 100000",
     "tell --cpu abacus", "bench --cpu abacus", "tell --length 100000",
+    "explore --alternatives -1", "explore --json --html x", "explore -p a --text b",
+    "explore --text", "explore -v --json", "explore --html", "explore --length 100000",
   }
   for _, arguments in ipairs(cases) do
     it("exits with 2: lull " .. arguments, function()
@@ -98,7 +100,8 @@ describe("bad files", function()
   it("exit with 3 when they are not there", function()
     for _, arguments in ipairs {"tell nowhere.bin", "inspect nowhere.bin", "bench nowhere.bin",
       "tokenize nowhere.bin x", "quantize nowhere.bin out.bin", "tell -f nowhere.txt",
-      "tell lullaby --tokenizer nowhere.bin", "tell examples", "tell -f examples"} do
+      "tell lullaby --tokenizer nowhere.bin", "tell examples", "tell -f examples",
+      "explore nowhere.bin", "explore --text examples"} do
       local code, out, err = run(arguments)
       assert.are.equal(3, code, arguments .. ": " .. err)
       assert.are.equal("", out)
@@ -109,7 +112,7 @@ describe("bad files", function()
   it("exit with 1 and a next step when they are no models", function()
     for _, text in ipairs {"", "<!DOCTYPE html><html>" .. ("x"):rep(100), "\0\0\0"} do
       local path = helper.write(helper.scratch(), text)
-      for _, name in ipairs {"tell", "inspect", "bench"} do
+      for _, name in ipairs {"tell", "explore", "inspect", "bench"} do
         local code, out, err = run(name .. " " .. path)
         assert.are.equal(1, code, err)
         assert.are.equal("", out)
