@@ -7,9 +7,10 @@
 -- @module lull.decode.scoring
 local scheduler = require "lull.decode.scheduler"
 
-local scoring = {}
+local scoring = {
+  WIDTH = 32, -- so many are evaluated at a time at most, where the caller says nothing else
+}
 
-local WIDTH = 32 -- so many are evaluated at a time at most
 local NAN = 0 / 0
 
 -- Queue what comes before a continuation and all its tokens but the last, on a fork. It; or nil,
@@ -87,7 +88,7 @@ local function score_some(seq, lists, i, given, results, first)
   local function before(k)
     return given.before and given.before[k] or NOTHING
   end
-  while ok and #forks < (given.width or WIDTH) and lists[i + #forks] do
+  while ok and #forks < (given.width or scoring.WIDTH) and lists[i + #forks] do
     local k = i + #forks
     local fork = seq
     if #lists[k] > 1 or #before(k) > 0 then

@@ -10,6 +10,7 @@ local likelihood = require "lull.evaluate.likelihood"
 local options = require "lull.options"
 local parallel = require "lull.batch.parallel"
 local scheduler = require "lull.decode.scheduler"
+local utf8 = require "lull.utf8"
 
 local respond = {}
 
@@ -187,7 +188,7 @@ function ANSWERS.generate(job, context)
     if not text then
       return nil, facts, code -- message and code
     end
-    texts[i], reasons[i], tokens[i] = json.valid(text), facts.finish_reason, facts.tokens
+    texts[i], reasons[i], tokens[i] = utf8.valid(text), facts.finish_reason, facts.tokens
   end
   return {{"texts", texts}, {"tokens", tokens}, {"finish_reasons", reasons},
     truncated and {"truncated", truncated} or nil}

@@ -10,6 +10,7 @@
 -- @module lull.evaluate.stages
 local core = require "lull.core"
 local datasets = require "lull.evaluate.datasets"
+local files = require "lull.files"
 local json = require "lull.json"
 local options = require "lull.options"
 local output = require "lull.batch.output"
@@ -31,30 +32,6 @@ local function encode_lines(list, object)
     lines[i] = json.encode(object and object(item) or item) .. "\n"
   end
   return table.concat(lines)
-end
-
--- Write a file beside its name and rename it.
-local function write_whole(path, text)
-  local part = path .. ".part"
-  local file, message = io.open(part, "wb")
-  local ok = file
-  if ok then
-    ok, message = file:write(text)
-  end
-  if ok then
-    ok, message = file:flush()
-  end
-  if file then
-    file:close()
-  end
-  if ok then
-    ok, message = os.rename(part, path)
-  end
-  if not ok then
-    os.remove(part)
-    return nil, "cannot write " .. path .. ": " .. tostring(message), "EIO"
-  end
-  return true
 end
 
 local function exists(path)
@@ -79,7 +56,7 @@ function stages.write_requests(name, requests, given)
     end
     return nil, path .. ": asks something else", "ESTATE"
   end
-  return write_whole(path, text)
+  return files.write_whole(path, text)
 end
 
 local FIELDS = {
@@ -120,7 +97,7 @@ end
 
 --- Write the third stage: a line for each document.
 function stages.write_scores(name, result)
-  return write_whole(stages.path(name, "scores"), encode_lines(result.rows, score.object))
+  return files.write_whole(stages.path(name, "scores"), encode_lines(result.rows, score.object))
 end
 
 -------------------------------------------------------------------------------- responses
