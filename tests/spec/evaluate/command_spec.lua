@@ -33,8 +33,8 @@ end
 local function choices(n)
   local lines = {}
   for i = 1, n do
-    lines[i] = ('{"id": "q%d", "context": "One day, %s went to the", "choices": ["park", "big zoo", '
-      .. '"moon"], "label": %d}\n'):format(i, i % 2 == 0 and "Lily" or "Tom", i % 3)
+    lines[i] = ('{"id": "q%d", "context": "One day, %s went to the", "choices": ["park", '
+      .. '"big zoo", "moon"], "label": %d}\n'):format(i, i % 2 == 0 and "Lily" or "Tom", i % 3)
   end
   return file(table.concat(lines))
 end
@@ -124,8 +124,8 @@ describe("lull eval run", function()
   end)
 
   it("goes on from any byte a file may be cut at", function()
-    local n, requests = name(), nil
-    requests = assert(evaluate.requests("multiple_choice",
+    local n = name()
+    local requests = assert(evaluate.requests("multiple_choice",
       assert(evaluate.read("documents", choices(6)))))
     assert.are.equal(6, (assert(evaluate.stages.respond(model, n, requests))))
     local path = evaluate.stages.path(n, "responses")
@@ -183,8 +183,9 @@ describe("lull eval run", function()
     assert.matches("n%d+%.txt:2: field 'context': a string expected, got 1", err)
     local n = name()
     helper.write(n .. ".requests.jsonl", '{"id":"1","task":"t","kind":"guess"}\n')
-    code, _, err = helper.lull("eval run --stage responses -o " .. n)
+    code, out, err = helper.lull("eval run --stage responses -o " .. n)
     assert.are.equal(1, code)
+    assert.are.equal("", out)
     assert.matches("requests%.jsonl:1: there is no kind of request 'guess'", err)
   end)
 

@@ -50,7 +50,8 @@ end
 describe("words", function()
   it("are letters with apostrophes, in small letters", function()
     assert.are.same({"don't", "stop", "he", "said", "caf\195\169s", "it's"},
-      words.of "\226\128\156Don't STOP,\226\128\157 he said\226\128\148caf\195\169s; 'it\226\128\153s'!")
+      words.of("\226\128\156Don't STOP,\226\128\157 he said\226\128\148caf\195\169s; "
+        .. "'it\226\128\153s'!"))
     assert.are.same({}, words.of " 12 -- ... ")
   end)
 
