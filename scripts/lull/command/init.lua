@@ -17,6 +17,7 @@ Examples:
   lull tell -p "Once upon a time"      a story by the model that ships with lull
   lull tell stories15M.bin --seed 7    the same story every time, on any machine
   lull explore -p "One day, Tom"       how each of its tokens was chosen
+  lull eval stories out.jsonl          what can be counted of many stories
   lull inspect stories15M.bin          what a file is, and the memory it needs
   lull tell --help                     more about one command
 
