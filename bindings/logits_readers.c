@@ -42,6 +42,15 @@ static int logits_divergence(lua_State *L)
     return 1;
 }
 
+/* logits:kl(other) -> Kullback-Leibler divergence of the other from this, in nats */
+static int logits_kl(lua_State *L)
+{
+    const lull_lua_logits *v = lull_open_logits(L), *other = lull_open_other(L, 2, v);
+    lull_need_logits(L, other);
+    lua_pushnumber(L, lull_logits_kl(v->values, other->values, (size_t)v->n));
+    return 1;
+}
+
 /* ------------------------------------------------------------------------------- candidates */
 
 /* What candidates() iterates over: a snapshot, so that the loop may change, step or close
@@ -233,6 +242,7 @@ const luaL_Reg lull_logits_readers[] = {
     {"entropy", logits_entropy},
     {"moments", logits_moments},
     {"divergence", logits_divergence},
+    {"kl", logits_kl},
     {"candidates", logits_candidates},
     {"argmax", logits_argmax},
     {"max", logits_max},

@@ -70,7 +70,7 @@
  *      no_repeat(sequence, n, {last =, from =})
  *  and that return something else:
  *      get(id)  size()  argmax()  max()  logsumexp()  entropy()  moments()  prob(id)
- *      divergence(logits)  candidates(k)  clone()  close()
+ *      divergence(logits)  kl(logits)  candidates(k)  clone()  close()
  *      sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =})
  *      llama2c(state, temperature, top_p)
  *      logprob(id)           in the step's own distribution, whatever was changed since

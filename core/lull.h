@@ -521,6 +521,12 @@ LULL_API void lull_logits_moments(const float *values, size_t n, double *mean, d
  *  1991); NaN where a value of either is NaN or +inf or all of one are banned. */
 LULL_API double lull_logits_divergence(const float *values, const float *other, size_t n);
 
+/** Kullback-Leibler divergence of softmax(other) (n) from softmax(values) (n) in nats,
+ *  sum(p log(p / q)) with p of values and q of other: what it costs to take q for p.  0 and more;
+ *  exactly 0 for equal values; INFINITY where other bans a token that values does not; NaN as
+ *  lull_logits_divergence.  (Kullback & Leibler 1951.) */
+LULL_API double lull_logits_kl(const float *values, const float *other, size_t n);
+
 /** values[i] *= factor for all that are not banned. */
 LULL_API void lull_logits_scale(float *values, size_t n, float factor);
 

@@ -100,9 +100,9 @@ function Output:read_lines()
   local checkpoint = self.checkpoint
   local whole, message, code = each_line(self.file, function(line, bytes)
     self.lines = self.lines + 1
-    local about = results.read(line)
+    local about = self.read(line)
     if not about then
-      return nil, self.path .. ": line " .. self.lines .. " is damaged: no story and no error",
+      return nil, self.path .. ": line " .. self.lines .. " is damaged: not what is written here",
         "EFORMAT"
     elseif about.line then
       self.done_lines[about.line], self.failures = true, self.failures + 1
@@ -175,6 +175,7 @@ local function new_output(path, file, regular, given)
     sync_seconds = given.sync or 1, synced = clock(),
     done = {}, done_lines = {}, lines = 0, failures = 0, torn = 0, hash = "",
     safe = 0, -- lines that are on the disk
+    read = given.read or results.read,
     notes = {}, -- lines of the account that wait for the next checkpoint
   }, Output)
 end
@@ -182,7 +183,8 @@ end
 --- Open an output.
 -- @param path a file, or a device
 -- @param given {resume = true: go on with what is there; overwrite = true: begin anew; inputs =
---   files that it must not be; sync = seconds between calls of fsync, 0: after each line}
+--   files that it must not be; sync = seconds between calls of fsync, 0: after each line; read =
+--   function(line) in place of results.read}
 -- @return output: done (id -> true), done_lines, lines, torn (bytes cut off), identity, model; or
 --   nil, message, code: ESTATE where it exists or another process writes it, EFORMAT where it is
 --   damaged

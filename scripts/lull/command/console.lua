@@ -24,6 +24,13 @@ function console.option(parser, short, long, description)
   return parser:option(long, "(" .. short .. ") " .. description):hidden_name(short)
 end
 
+--- Add --help. argparse's own prints without checking and exits; this one does neither.
+function console.add_help(parser)
+  parser:flag("-h --help", "Show this help and exit."):action(function()
+    error({help = parser:get_help() .. "\n"}, 0)
+  end)
+end
+
 --- A flag with a short name, shown likewise.
 function console.flag(parser, short, long, description)
   return parser:flag(long, "(" .. short .. ") " .. description):hidden_name(short)

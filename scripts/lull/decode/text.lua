@@ -229,8 +229,8 @@ function Text:mask(logits)
       kept[id] = id >= 0 and logits:get(id) or nil
     end
   end
-  local ok, message, code = self.matcher:mask(logits)
-  if not ok then
+  local _, message, code = self.matcher:mask(logits)
+  if message ~= nil then
     return nil, message, code
   end
   for id, value in pairs(kept) do
@@ -259,7 +259,7 @@ function Text:choose_allowed(logits)
     ok, message, code = self:allows(id)
     if ok then
       return id
-    elseif ok == nil then
+    elseif message ~= nil then
       return nil, message, code
     end
     draw:discard(#seq)

@@ -88,6 +88,7 @@ local METHODS = {
     dynamic_temperature = {number(), number(), maybe(number())}, toward = {number()},
     green = {SEED, number(), number()},
     add_scaled = {other(), number()}, copy = {other()}, divergence = {other()},
+    kl = {other()},
     softmax = {}, log_softmax = {}, logsumexp = {}, entropy = {}, moments = {},
     argmax = {}, max = {}, reset = {}, clone = {}, size = {}, close = {},
     penalize = {{seq, "lull.sequence"}, options()}, dry = {{seq, "lull.sequence"}, options()},
