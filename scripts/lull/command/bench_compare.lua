@@ -1,5 +1,5 @@
 --- lull bench --compare: two settings of one model, measured in turns.
--- @module lull.command.compare
+-- @module lull.command.bench_compare
 local lull = require "lull"
 local console = require "lull.command.console"
 local json = require "lull.json"
