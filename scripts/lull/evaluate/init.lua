@@ -43,6 +43,9 @@ local evaluate = {
   --- compare{models =, strategies =, prompts =, seeds =, ...}: which way of telling is better; see
   -- lull.evaluate.compare
   compare = compare.compare,
+  --- compare_metrics: what it counts, in order; compare_rules: what a strategy's options may be
+  compare_metrics = compare.METRICS,
+  compare_rules = compare.STRATEGY_RULES,
   --- read_stories(path, {labels =, with_prompt =}): what lull batch wrote, or plain text
   read_stories = datasets.stories,
   --- stories(list, options): what can be counted of stories; see lull.evaluate.stories
