@@ -3,6 +3,7 @@
 local columns = require "lull.command.columns"
 local console = require "lull.command.console"
 local evaluate = require "lull.evaluate"
+local glyphs = require "lull.command.glyphs"
 local lull = require "lull"
 local model = require "lull.command.model"
 local output = require "lull.command.output"
@@ -167,13 +168,15 @@ local DIVERSITY = {
   {"distinct-2", "distinct_2", 3}, {"self-BLEU", "self_bleu", 3}, {"tokens", "tokens", 1},
 }
 
+local WIDEST_NAME = 24
+
 local function table_of(result, title, metrics)
   local rows, align = {{title}}, "l"
   for i, metric in ipairs(metrics) do
     rows[1][2 * i], align = metric[1], align .. "rl"
   end
   for _, arm in ipairs(result.arms) do
-    local row = {arm.name}
+    local row = {(glyphs.show(arm.name, WIDEST_NAME))}
     for i, metric in ipairs(metrics) do
       local found = arm.metrics[metric[2]]
       row[2 * i] = found.value and console.fixed(found.value, metric[3]) or "n/a"
@@ -187,12 +190,12 @@ end
 local function print_text(result)
   local names = {}
   for i, entry in ipairs(result.models) do
-    names[i] = entry.name
+    names[i] = glyphs.show(entry.name)
   end
   console.out(table.concat(names, ", ") .. ": " .. console.count(#result.prompts, "prompt")
     .. ", " .. console.count(#result.seeds, "seed") .. ", "
     .. console.count(result.max_tokens, "token") .. " at most"
-    .. (result.judge and ", judged by " .. result.judge.name or "") .. "\n\n"
+    .. (result.judge and ", judged by " .. glyphs.show(result.judge.name) or "") .. "\n\n"
     .. table_of(result, "quality", QUALITY) .. "\n" .. table_of(result, "diversity", DIVERSITY))
 end
 

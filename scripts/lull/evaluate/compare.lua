@@ -32,7 +32,7 @@ local words = require "lull.evaluate.words"
 local compare = {}
 
 local LN2 = core.math.log(2)
-local BINS = 32       -- of positions, at most
+local BINS = 16       -- of positions, at most
 local MOST_JUDGED = 8 -- texts at a time: a pass over the weights takes some dozens of tokens
 local BROKEN = "the model gives logits that are no numbers"
 

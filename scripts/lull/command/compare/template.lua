@@ -44,7 +44,6 @@ svg .label { font-size: 13px; font-weight: 600; paint-order: stroke; stroke: var
 .lit [data-arm]:not(.on) { opacity: .22; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--faint); font-size: .85rem; padding-bottom: .3rem; }
 th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; }
 thead th { padding: 0; vertical-align: bottom; border-bottom: 1px solid var(--line); }
 thead button {
@@ -59,7 +58,7 @@ th:first-child, thead th:first-child button {
   text-align: left; position: sticky; left: 0; background: var(--paper);
 }
 tbody th { max-width: 16em; overflow: hidden; text-overflow: ellipsis; }
-td small { color: var(--faint); font-size: .85em; margin-left: .35em; }
+td small { color: var(--faint); font-size: .85em; font-weight: 400; margin-left: .35em; }
 td.best { font-weight: 700; }
 .swatch { vertical-align: -1px; margin-right: .45em; display: inline-block; }
 #samples {
@@ -102,9 +101,9 @@ template.BODY = [[
 <figure id="positions"></figure>
 </section>
 <section class="wide" aria-labelledby="h-table"><h2 id="h-table">All numbers</h2>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="h-table"><table id="table">
-<caption>With standard errors; a bold number is the best of its column. A head sorts.</caption>
-<thead></thead><tbody></tbody></table></div>
+<p class="note">With standard errors; a bold number is the best of its column. A head sorts.</p>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="h-table">
+<table id="table" aria-labelledby="h-table"><thead></thead><tbody></tbody></table></div>
 </section>
 <section class="wide" aria-labelledby="h-samples"><h2 id="h-samples">Side by side</h2>
 <div class="controls">
@@ -180,7 +179,7 @@ function scale(values, from, to, flip) {
 }
 
 // How wide a text is, about.
-const widthOf = text => 7.4 * [...text].length;
+const widthOf = text => 7.8 * [...text].length;
 const shortened = (text, most) =>
   [...text].length > most ? [...text].slice(0, most - 1).join('') + '…' : text;
 
@@ -311,12 +310,15 @@ function positions() {
   const height = Math.min(440, Math.max(300, width * 0.62));
   const lines = arms.map((arm, i) => ({i, arm, bins: arm.positions}))
     .filter(line => line.bins.length);
-  const made = drawing(figure, width, height, 'Mean surprise of tokens in bits, by their position');
+  const made = drawing(figure, width, height, 'Mean surprise of tokens in bits, at the first '
+    + 'and the last positions: '
+    + lines.map(({arm, bins}) => `${arm.name} ${fixed(bins[0].bits, 2)}, `
+      + fixed(bins[bins.length - 1].bits, 2)).join('; '));
   if (!lines.length) return;
-  const most = width < 500 ? 14 : 24;
-  const names = lines.map(line => shortened(seen(line.arm.name), most));
+  const names = lines.map(line =>
+    shortened(seen(line.arm.name), Math.floor(width / 3 / widthOf(' '))));
   const left = 34, top = 30, bottom = height - 44;
-  const right = width - 14 - Math.min(width / 3, Math.max(...names.map(widthOf)));
+  const right = width - 14 - Math.max(...names.map(widthOf));
   const last = Math.max(...lines.map(line => line.bins[line.bins.length - 1].to));
   const high = Math.max(...lines.flatMap(line => line.bins.map(bin => bin.bits))) * 1.05 || 1;
   const x = position => left + (right - left) * (position - 1) / Math.max(1, last - 1);
@@ -326,7 +328,7 @@ function positions() {
     made.append(svg('line', {class: 'grid', x1: left, x2: right, y1: y(value), y2: y(value)}),
       svg('text', {x: left - 8, y: y(value) + 4, 'text-anchor': 'end'}, fixed(value, up.digits)));
   }
-  for (const value of ticks(1, last, width / 90).list.filter(n => n % 1 === 0)) {
+  for (const value of ticks(1, last, width / 60).list.filter(n => n % 1 === 0)) {
     made.append(svg('text', {x: x(value), y: bottom + 17, 'text-anchor': 'middle'}, count(value)));
   }
   made.append(svg('text', {class: 'axis', x: 0, y: 14}, '↑ bits'),
@@ -384,7 +386,8 @@ function table() {
       if (found.value === null) return html('td', {}, 'n/a');
       const text = fixed(found.value, metric.digits);
       return html('td', {class: text === bests[k] ? 'best' : ''}, text,
-        found.stderr === null ? '' : html('small', {}, `± ${fixed(found.stderr, metric.digits)}`));
+        found.stderr === null ? ''
+          : html('small', {}, `± ${fixed(found.stderr, metric.digits)}`));
     })));
   byId('table').tBodies[0].replaceChildren(...rows);
   for (const head of byId('table').tHead.rows[0].cells) {
@@ -410,7 +413,7 @@ function heads() {
     button.addEventListener('click', () => sortBy(name));
     return html('th', {scope: 'col', 'data-metric': name}, button);
   };
-  byId('table').tHead.append(html('tr', {}, head('name', 'arm', 'what told the texts'),
+  byId('table').tHead.append(html('tr', {}, head('name', 'way of telling', 'model or strategy'),
     ...[...QUALITY, ...DIVERSITY, 'tokens'].map(name =>
       head(name, METRICS[name].name, METRICS[name].long))));
 }
@@ -448,12 +451,13 @@ function show(at) {
   samples();
 }
 
+// The place that the address names; by default the first.
 function fromHash() {
   const found = /^#p=(\d+)&s=(\d+)$/.exec(location.hash);
-  if (!found) return;
+  if (!found) return 0;
   const p = Math.min(Math.max(1, Number(found[1])), data.prompts.length) - 1;
   const s = Math.min(Math.max(1, Number(found[2])), seeds) - 1;
-  if (p * seeds + s !== place()) show(p * seeds + s);
+  return p * seeds + s;
 }
 
 // ---- what is pointed at is seen everywhere
@@ -478,7 +482,7 @@ const choice = (text, value) => html('option', {value}, text);
 const names = data.models.map(model => seen(model.name)).join(', ');
 byId('title').textContent = `${names}: what is better`;
 byId('facts').textContent = [
-  `${count(arms.length)} arm${arms.length === 1 ? '' : 's'}`,
+  `${count(arms.length)} way${arms.length === 1 ? '' : 's'} of telling`,
   `${count(data.prompts.length)} prompt${data.prompts.length === 1 ? '' : 's'}`,
   `${count(seeds)} seed${seeds === 1 ? '' : 's'}`, `at most ${count(data.max_tokens)} tokens`,
   data.judge ? `judged by ${seen(data.judge.name)}` : 'each model judges its own texts',
@@ -504,14 +508,13 @@ byId('prompt').addEventListener('change', samples);
 byId('seed').addEventListener('change', samples);
 byId('back').addEventListener('click', () => show(place() - 1));
 byId('next').addEventListener('click', () => show(place() + 1));
-addEventListener('hashchange', fromHash);
+addEventListener('hashchange', () => { if (fromHash() !== place()) show(fromHash()); });
 addEventListener('resize', () => { plane(); positions(); });
 heads();
 table();
 plane();
 positions();
-samples();
-fromHash();
+show(fromHash());
 ]=]
 
 return template
