@@ -168,23 +168,26 @@ local DIVERSITY = {
   {"distinct-2", "distinct_2", 3}, {"self-BLEU", "self_bleu", 3}, {"tokens", "tokens", 1},
 }
 
-local WIDEST_NAME = 24
+local WIDEST_NAME = 18 -- so that the table fits a terminal
+
+local function cell(found, digits)
+  return found.value and console.fixed(found.value, digits)
+    .. (found.stderr and " +- " .. console.fixed(found.stderr, digits) or "") or "n/a"
+end
 
 local function table_of(result, title, metrics)
-  local rows, align = {{title}}, "l"
+  local rows = {{title}}
   for i, metric in ipairs(metrics) do
-    rows[1][2 * i], align = metric[1], align .. "rl"
+    rows[1][i + 1] = metric[1]
   end
   for _, arm in ipairs(result.arms) do
     local row = {(glyphs.show(arm.name, WIDEST_NAME))}
     for i, metric in ipairs(metrics) do
-      local found = arm.metrics[metric[2]]
-      row[2 * i] = found.value and console.fixed(found.value, metric[3]) or "n/a"
-      row[2 * i + 1] = found.stderr and "+- " .. console.fixed(found.stderr, metric[3]) or ""
+      row[i + 1] = cell(arm.metrics[metric[2]], metric[3])
     end
     rows[#rows + 1] = row
   end
-  return columns.format(rows, align)
+  return columns.format(rows, "l" .. ("r"):rep(#metrics))
 end
 
 local function print_text(result)
