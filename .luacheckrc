@@ -13,3 +13,9 @@ files["scripts/**/*.lua"] = {
 }
 files["scripts/bin/lull"] = files["scripts/**/*.lua"]
 files["tests/spec/**/*.lua"] = { std = "lua51+busted" }
+
+-- What the programs that host Lua bring along.
+files["**/hosts/neovim/**/*.lua"] = { globals = { "vim" } }
+files["**/hosts/neovim.lua"] = { globals = { "vim" } }
+files["**/hosts/nginx/*.lua"] = { std = "ngx_lua", read_globals = { "model" } }
+files["**/hosts/love/*.lua"] = { std = "luajit+love" }
