@@ -18,7 +18,7 @@ test="$story libcmocka-dev lua-busted locales time
 # Programs that host Lua, for tests/hosts; hosts.sh installs them, so that none starts as a service.
 hosts='neovim nginx-light libnginx-mod-http-lua love minetest-server haproxy lighttpd
   lighttpd-modules-lua mpv uwsgi-core uwsgi-plugin-lua5.1 wrk sysbench python3-lupa tarantool
-  lua-socket lua-copas lua-luv curl'
+  xvfb lua-socket lua-copas lua-luv curl'
 fuzz='build-essential pkg-config clang'
 check="$story libcmocka-dev clang clang-format clang-tidy cppcheck lua-check shellcheck"
 

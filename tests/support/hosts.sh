@@ -69,6 +69,13 @@ same() {
   }
 }
 
+# stopped WHOLE FILE: does the file hold a beginning, and not all?
+stopped() {
+  n=$(wc -c < "$2")
+  [ "$n" -gt 0 ] && [ "$n" -lt "$(wc -c < "$1")" ] || fail "it was not stopped: $n bytes"
+  head -c "$n" "$1" | cmp - "$2" || fail 'stopped, and another text'
+}
+
 # pings PORT PATH COMMAND...: how long requests for PATH take while the command runs
 pings() {
   rm -f "$work/stop"
