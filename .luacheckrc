@@ -20,3 +20,4 @@ files["**/hosts/neovim.lua"] = { globals = { "vim" } }
 files["**/hosts/nginx/*.lua"] = { std = "ngx_lua", read_globals = { "model" } }
 files["**/hosts/love/*.lua"] = { std = "luajit+love" }
 files["tests/hosts/love/*.lua"] = { globals = { "love" } }
+files["**/hosts/luanti/**/*.lua"] = { globals = { "minetest" } }
