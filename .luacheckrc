@@ -21,3 +21,9 @@ files["**/hosts/nginx/*.lua"] = { std = "ngx_lua", read_globals = { "model" } }
 files["**/hosts/love/*.lua"] = { std = "luajit+love" }
 files["tests/hosts/love/*.lua"] = { globals = { "love" } }
 files["**/hosts/luanti/**/*.lua"] = { globals = { "minetest" } }
+files["**/hosts/haproxy/*.lua"] = { globals = { "core" } }
+files["**/hosts/lighttpd/*.lua"] = { std = "lua54", globals = { "lighty" } }
+files["**/hosts/mpv/*.lua"] = { std = "lua52", globals = { "mp" } }
+files["**/hosts/uwsgi/*.lua"] = { globals = { "uwsgi" } }
+files["**/hosts/wrk/*.lua"] = { globals = { "wrk", "init", "request", "response", "setup", "done" } }
+files["**/hosts/sysbench/*.lua"] = { globals = { "sysbench", "thread_init", "event" } }

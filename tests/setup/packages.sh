@@ -9,8 +9,9 @@ set -u
 
 story='build-essential pkg-config lua5.1 liblua5.1-0-dev lua-argparse lua-cjson lua-filesystem
   lua-lpeg'
+# luajit2 beside the one that nginx runs on, which conflicts with luajit's.
 test="$story libcmocka-dev lua-busted locales time
-  luajit lua5.2 lua5.3 lua5.4 liblua5.2-dev liblua5.3-dev liblua5.4-dev
+  luajit2 lua5.2 lua5.3 lua5.4 liblua5.2-dev liblua5.3-dev liblua5.4-dev
   gcc-i686-linux-gnu libc6-dev-i386-cross
   gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
   gcc-s390x-linux-gnu libc6-dev-s390x-cross

@@ -30,23 +30,25 @@ end
 -- GETs a path over a connection that is kept as long as the server does.
 local function asker(socket, port, path)
   local connection
-  return function()
+  local function status()
     connection = connection or assert(socket.connect("127.0.0.1", port))
-    assert(connection:setoption("tcp-nodelay", true))
-    assert(connection:send("GET " .. path .. " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-    local status = assert(connection:receive("*l"))
-    assert(status:find(" 200 "), status)
-    local length, closes = 0, false
+    connection:setoption("tcp-nodelay", true)
+    connection:send("GET " .. path .. " HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return connection:receive("*l")
+  end
+  return function()
+    local line = status()
+    if not line then -- closed after the last one
+      connection = nil
+      line = assert(status())
+    end
+    assert(line:find(" 200 "), line)
+    local length = 0
     repeat
-      local line = assert(connection:receive("*l")):lower()
-      length = tonumber(line:match("^content%-length: (%d+)")) or length
-      closes = closes or line:find("^connection: close") ~= nil
+      line = assert(connection:receive("*l"))
+      length = tonumber(line:lower():match("^content%-length: (%d+)")) or length
     until line == ""
     assert(connection:receive(length))
-    if closes then
-      connection:close()
-      connection = nil
-    end
   end
 end
 

@@ -72,7 +72,7 @@ same() {
 # stopped WHOLE FILE: does the file hold a beginning, and not all?
 stopped() {
   n=$(wc -c < "$2")
-  [ "$n" -gt 0 ] && [ "$n" -lt "$(wc -c < "$1")" ] || fail "it was not stopped: $n bytes"
+  if [ "$n" -eq 0 ] || [ "$n" -ge "$(wc -c < "$1")" ]; then fail "it was not stopped: $n bytes"; fi
   head -c "$n" "$1" | cmp - "$2" || fail 'stopped, and another text'
 }
 
@@ -87,4 +87,33 @@ pings() {
   : > "$work/stop"
   wait $pinger || fail 'a request beside it failed'
   return $code
+}
+
+# get PORT PATH FILE SEED: a story of 300 tokens over HTTP
+get() {
+  curl -fsSN -o "$3" "http://127.0.0.1:$1$2?prompt=One+day,+Tom&seed=$4&tokens=300"
+}
+
+stories() { # stories PORT PATH: seven, one after the other; the last is in $work/told
+  for seed in 1 2 3 4 5 6 7; do get "$1" "$2" "$work/told" $seed || return 1; done
+}
+
+# http_host PORT TELL PING NAME: a server that streams stories at one path and answers at another.
+# Tells what lua5.1 tells, also when two are told at once and when a client goes away.
+http_host() {
+  listening "$1"
+  pings "$1" "$3" sleep 1 || fail 'not even that'
+  idle=$(cat "$work/pings")
+  pings "$1" "$3" stories "$1" "$2" || fail 'curl'
+  same "$work/told" 'One day, Tom' 7 300
+  echo "measured $4: other requests take at most $(cat "$work/pings") while stories are told," \
+    "$idle otherwise"
+
+  get "$1" "$2" "$work/other" 8 &
+  other=$!
+  get "$1" "$2" - 9 2> /dev/null | head -c 20 > "$work/cut"
+  wait $other || fail 'one of two'
+  same "$work/other" 'One day, Tom' 8 300
+  tell 'One day, Tom' 9 300 | head -c 20 | cmp - "$work/cut" || fail 'not a beginning'
+  get "$1" "$2" "$work/told" 7 && same "$work/told" 'One day, Tom' 7 300
 }
