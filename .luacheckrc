@@ -23,7 +23,13 @@ files["tests/hosts/love/*.lua"] = { globals = { "love" } }
 files["**/hosts/luanti/**/*.lua"] = { globals = { "minetest" } }
 files["**/hosts/haproxy/*.lua"] = { globals = { "core" } }
 files["**/hosts/lighttpd/*.lua"] = { std = "lua54", globals = { "lighty" } }
+files["**/hosts/mpv.lua"] = { globals = { "mp" } }
 files["**/hosts/mpv/*.lua"] = { std = "lua52", globals = { "mp" } }
 files["**/hosts/uwsgi/*.lua"] = { globals = { "uwsgi" } }
-files["**/hosts/wrk/*.lua"] = { globals = { "wrk", "init", "request", "response", "setup", "done" } }
-files["**/hosts/sysbench/*.lua"] = { globals = { "sysbench", "thread_init", "event" } }
+files["**/hosts/wrk/*.lua"] = {
+  globals = { "wrk", "init", "request", "setup", "done", "number", "first" },
+}
+files["**/hosts/sysbench/*.lua"] = { globals = { "sysbench", "thread_init", "event", "tell" } }
+files["**/hosts/sysbench.lua"] = { globals = { "thread_init", "event", "tell" } }
+files["**/hosts/tarantool/*.lua"] = { globals = { "box" } }
+

@@ -1,7 +1,8 @@
 -- What tests/support/hosts.sh does in Lua.
 -- usage: lua5.1 hosts.lua port                        a port that nobody listens on
 --        lua5.1 hosts.lua listening PORT              waits until somebody does
---        lua5.1 hosts.lua tell PROMPT SEED TOKENS     what is told here, without the prompt
+--        lua5.1 hosts.lua answer PORT                 answers every request, for ever
+--        lua5.1 hosts.lua tell PROMPT SEED TOKENS [STREAM]    what is told here, without the prompt
 --        lua5.1 hosts.lua pings PORT PATH FILE        GETs PATH until FILE is there; the times
 local actions = {}
 
@@ -21,9 +22,24 @@ function actions.listening(port)
   error("nobody listens on port " .. port, 0)
 end
 
-function actions.tell(prompt, seed, tokens)
+function actions.answer(port)
+  local copas, socket = require "copas", require "socket"
+  copas.addserver(assert(socket.bind("127.0.0.1", port)), function(client)
+    local line = copas.receive(client)
+    while line do
+      if line == "" then
+        copas.send(client, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes")
+      end
+      line = copas.receive(client)
+    end
+    client:close()
+  end)
+  copas.loop()
+end
+
+function actions.tell(prompt, seed, tokens, stream)
   local model = assert(require("lull").load(os.getenv "LULL_MODEL"))
-  local given = {seed = tonumber(seed), max_tokens = tonumber(tokens)}
+  local given = {seed = tonumber(seed), max_tokens = tonumber(tokens), stream = tonumber(stream)}
   io.write((assert(model:generate(prompt, given))))
 end
 

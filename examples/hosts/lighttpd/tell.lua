@@ -16,9 +16,10 @@ if lighty.r.req_attr["uri.path"] == "/ping" then
   return answer(200, "pong\n")
 end
 
--- mod_magnet keeps the state of a script, so this is loaded once: the cache has it.
-model = model or assert(lull.load(os.getenv "LULL_MODEL" -- luacheck: globals model
+-- The script's own variables are new for every request; what is required stays.
+package.loaded.story_model = package.loaded.story_model or assert(lull.load(os.getenv "LULL_MODEL"
   or "/usr/local/share/lull/models/lullaby.bin"))
+local model = package.loaded.story_model
 
 local text, message = model:generate(argument "prompt" or "", {
   seed = tonumber(argument "seed"), max_tokens = math.min(tonumber(argument "tokens") or 60, 500),
