@@ -219,6 +219,7 @@ int lull_lua_grammar_new(lua_State *L)
         trie = lull_model_trie(L, 1, &fresh, &error);
         if (trie == NULL) return lull_push_failure(L, &error);
     }
+    if (with_model) g->vocab = lull_open_model(L, 1)->vocab;
     status = lull_grammar_open(&g->handle, trie, &program, &options, &error);
     if (fresh > 0) lull_nudge(L, fresh);
     return status == LULL_OK ? 1 : lull_push_failure(L, &error);
@@ -243,6 +244,7 @@ static int grammar_matcher(lua_State *L)
     lull_options_check(L, 2, names);
     at_start = lull_option_boolean(L, 2, "at_start", 0);
     m = lull_object_new(L, &lull_matcher_kind);
+    m->vocab = open_grammar(L)->vocab;
     if (lull_matcher_open(&m->handle, open_grammar(L)->handle, at_start, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     return 1;
@@ -302,9 +304,10 @@ static lull_lua_matcher *open_matcher(lua_State *L)
     return m;
 }
 
-static int32_t check_id(lua_State *L, int arg)
+/* Without a vocabulary, the core says so. */
+static int32_t check_id(lua_State *L, int arg, const lull_lua_matcher *m)
 {
-    return (int32_t)lull_check_integer(L, arg, 0, 2147483647.0);
+    return (int32_t)lull_check_integer(L, arg, 0, m->vocab > 0 ? m->vocab - 1 : 2147483647.0);
 }
 
 /* true; or, where the core failed, nil, message, code */
@@ -320,7 +323,7 @@ static int matcher_allows(lua_State *L)
     lull_lua_matcher *m = open_matcher(L);
     lull_error error;
     int allowed;
-    if (lull_matcher_allows(m->handle, check_id(L, 2), &allowed, &error) != LULL_OK)
+    if (lull_matcher_allows(m->handle, check_id(L, 2, m), &allowed, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     lua_pushboolean(L, allowed);
     return 1;
@@ -330,7 +333,7 @@ static int matcher_accept(lua_State *L)
 {
     lull_lua_matcher *m = open_matcher(L);
     lull_error error;
-    return push_done(L, lull_matcher_accept(m->handle, check_id(L, 2), &error), &error);
+    return push_done(L, lull_matcher_accept(m->handle, check_id(L, 2, m), &error), &error);
 }
 
 static int matcher_accept_text(lua_State *L)
@@ -386,6 +389,7 @@ static int matcher_clone(lua_State *L)
     lull_error error;
     open_matcher(L);
     copy = lull_object_new(L, &lull_matcher_kind);
+    copy->vocab = open_matcher(L)->vocab;
     if (lull_matcher_clone(&copy->handle, open_matcher(L)->handle, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     return 1;

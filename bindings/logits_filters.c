@@ -84,10 +84,13 @@ static int logits_eta(lua_State *L)
 
 static int logits_tail_free(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const double z = lull_check_number(L, 2, 0, 1);
-    uint32_t *work = (uint32_t *)lull_push_scratch(L);
+    lull_lua_logits *v;
     lull_part part;
+    uint32_t *work;
+    double z;
+    lull_open_logits(L);
+    z = lull_check_number(L, 2, 0, 1);
+    work = (uint32_t *)lull_push_scratch(L);
     v = lull_open_logits(L);
     part = lull_part_open(v);
     lull_logits_tail_free(part.values, part.n, z, work);

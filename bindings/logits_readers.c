@@ -170,19 +170,22 @@ static int logits_sample(lua_State *L)
  * are probabilities afterwards. */
 static int logits_llama2c(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    lull_lua_llama2c *state = lull_object_check(L, 2, &lull_llama2c_kind);
-    float temperature = (float)lull_check_number(L, 3, 0, most_float);
-    float top_p = (float)lull_check_number(L, 4, -most_float, most_float);
+    lull_lua_logits *v;
+    lull_lua_llama2c *state;
     lull_candidate *scratch;
+    float temperature, top_p;
     lull_error error;
     int32_t id;
+    lull_open_logits(L);
+    state = lull_object_check(L, 2, &lull_llama2c_kind);
+    temperature = (float)lull_check_number(L, 3, 0, most_float);
+    top_p = (float)lull_check_number(L, 4, -most_float, most_float);
     scratch = lull_push_scratch(L);
     v = lull_open_logits(L);
+    lull_few_forget(v);
     if (lull_llama2c_sample(v->values, (size_t)v->n, temperature, top_p, &state->state, scratch,
                             &id, &error) != LULL_OK)
         return lull_push_failure(L, &error);
-    lull_few_forget(v);
     v->probabilities = temperature > 0;
     lua_pushinteger(L, id);
     return 1;

@@ -60,11 +60,13 @@ typedef struct lull_lua_token_set {
 typedef struct lull_lua_grammar {
     uint32_t magic;
     lull_grammar *handle; /* NULL when closed */
+    int32_t vocab;        /* 0 without a model */
 } lull_lua_grammar;
 
 typedef struct lull_lua_matcher {
     uint32_t magic;
     lull_matcher *handle; /* NULL when closed */
+    int32_t vocab;
 } lull_lua_matcher;
 
 typedef struct lull_lua_rng {

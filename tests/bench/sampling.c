@@ -267,10 +267,10 @@ static double llama_microseconds(const char *step, long repeat, double *times)
     for (i = 0; i < repeat; i++) {
         double begin;
         if (!whole) fill();
-        begin = bench_seconds();
+        begin = lull_clock();
         if (whole) fill();
         llama_sampler_apply(s, &array);
-        times[i] = bench_seconds() - begin;
+        times[i] = lull_clock() - begin;
     }
     llama_sampler_free(s);
     return 1e6 * bench_median(times, (size_t)repeat);
@@ -286,7 +286,7 @@ static const struct {
 } steps[] = {
     {"chain: top_k 40 + top_p 0.9 + temperature + sample", chain_top_p},
     {"chain: top_k 40 + top_p 0.95 + min_p 0.05 + temperature + sample", chain_default},
-    {"chain: the first, one function after the other", chain_plain},
+    {"chain: the first as plain calls", chain_plain},
     {"top_k 40", top_k_40},
     {"top_k 400", top_k_400},
     {"top_p 0.9", top_p},
@@ -318,9 +318,9 @@ static double microseconds(void (*run)(void), long repeat, double *times)
     for (i = 0; i < repeat; i++) {
         double begin;
         memcpy(values, logits, n * sizeof *values);
-        begin = bench_seconds();
+        begin = lull_clock();
         run();
-        times[i] = bench_seconds() - begin;
+        times[i] = lull_clock() - begin;
     }
     return 1e6 * bench_median(times, (size_t)repeat);
 }

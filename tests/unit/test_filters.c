@@ -236,20 +236,21 @@ static void typical_by_hand(void **unused)
 static void check_tail_free_at(const float *v, size_t n, const lull_candidate *list, size_t count,
                                double z)
 {
-    uint32_t *work = malloc(2 * n * sizeof *work);
+    uint32_t *scratch = malloc(2 * n * sizeof *scratch);
     double *p = malloc((count + 2) * sizeof *p), total = 0, sum = 0;
     float *got = copy_of(v, n);
     size_t i, keep = count;
-    assert_true(work != NULL && p != NULL);
+    assert_non_null(scratch);
+    assert_non_null(p);
     for (i = 0; i < count; i++) p[i] = mass_of(list[i].value, list[0].value, n);
     for (i = 0; i + 2 < count; i++) total += fabs((p[i] - p[i + 1]) - (p[i + 1] - p[i + 2]));
     for (i = 0; i + 2 < count && keep == count; i++) {
         sum += fabs((p[i] - p[i + 1]) - (p[i + 1] - p[i + 2]));
         if (sum > z * total) keep = i > 0 ? i : 1;
     }
-    lull_logits_tail_free(got, n, z, work);
+    lull_logits_tail_free(got, n, z, scratch);
     check_kept("tail_free", v, got, n, list, keep);
-    free(work);
+    free(scratch);
     free(p);
     free(got);
 }

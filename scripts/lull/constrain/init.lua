@@ -96,8 +96,12 @@ end
 --- Does a whole text match?
 -- @return true or false; or nil, message, code where finding out needs too much
 function Constraint:test(text)
-  local matcher = self.grammar:matcher()
-  local taken, message, code = matcher:accept_text(text)
+  local matcher, taken, message, code
+  matcher, message, code = self.grammar:matcher()
+  if not matcher then
+    return nil, message, code
+  end
+  taken, message, code = matcher:accept_text(text)
   local complete = matcher:complete()
   matcher:close()
   if not taken and code ~= "EINVAL" then

@@ -252,6 +252,7 @@ function Search:go_on(chosen)
   end
   for _, one in ipairs(chosen) do
     local place = one.place
+    one.parent = nil -- or every beam there ever was would stay in memory
     place.stages:accept(one.id, place.seq)
     local ok, message, code = place.seq:feed(one.id, place.stages.feed)
     if not ok then

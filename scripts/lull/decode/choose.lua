@@ -133,7 +133,9 @@ local function encode(model, choices, position, level)
     if type(choice) == "string" and choice ~= "" then
       ids, message, code = model:encode(choice, {start = false})
     elseif type(choice) == "table" and #choice > 0 then
-      bytes, message, code = model:decode(choice) -- raises for what is no id
+      origin.check_ids(model, choice, "bad argument #" .. position .. " to 'choose', choice " .. i,
+        level + 1)
+      bytes, message, code = model:decode(choice)
     else
       error("bad argument #" .. position .. " to 'choose' (choice " .. i .. ": a string or a "
         .. "list of token ids that is not empty expected, got " .. options.show(choice) .. ")",

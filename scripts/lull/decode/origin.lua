@@ -46,17 +46,26 @@ end
 
 -------------------------------------------------------------------------------- prompts
 
--- A list of ids, checked and copied.
-local function prompt_ids(model, prompt, argument, level)
+--- Raise where a list has what is no token id of a model.
+-- @param argument how the message begins: "bad argument #1 to 'generate'"
+-- @param level whom to blame, as for error()
+function origin.check_ids(model, ids, argument, level)
   local rule = {type = "integer", min = 0, max = model:vocab_size() - 1}
-  local ids = {}
-  for i = 1, #prompt do
-    ids[i] = prompt[i]
+  for i = 1, #ids do
     if not options.allows(rule, ids[i]) then
       error(argument .. " (token " .. i .. ": " .. options.expected(rule) .. " expected, got "
         .. options.show(ids[i]) .. ")", level + 1)
     end
   end
+end
+
+-- A list of ids, checked and copied.
+local function prompt_ids(model, prompt, argument, level)
+  local ids = {}
+  for i = 1, #prompt do
+    ids[i] = prompt[i]
+  end
+  origin.check_ids(model, ids, argument, level + 1)
   if #ids == 0 then
     error(argument .. " (the list of prompt tokens is empty; \"\" begins a new text)",
       level + 1)

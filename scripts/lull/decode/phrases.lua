@@ -4,7 +4,7 @@
 -- the length of the longest beginning of the phrase that the text ends with, so an interrupted
 -- phrase may begin anew at once and phrases may overlap.
 -- @module lull.decode.phrases
-local options = require "lull.options"
+local origin = require "lull.decode.origin"
 
 local phrases = {}
 
@@ -35,7 +35,6 @@ phrases.RULE = {
 -- @param level whom to blame for an id that is none, as for error()
 function phrases.new(model, list, where, level)
   local encoded = {}
-  local rule = {type = "integer", min = 0, max = model:vocab_size() - 1}
   for i, phrase in ipairs(list) do
     local ids = phrase
     if type(phrase) == "string" then
@@ -45,12 +44,8 @@ function phrases.new(model, list, where, level)
         return nil, message, code
       end
     end
-    for _, id in ipairs(ids) do
-      if not options.allows(rule, id) then
-        error("bad option 'phrases' to '" .. where .. "' (phrase " .. i .. ": "
-          .. options.expected(rule) .. " expected, got " .. options.show(id) .. ")", level + 1)
-      end
-    end
+    origin.check_ids(model, ids, "bad option 'phrases' to '" .. where .. "', phrase " .. i,
+      level + 1)
     encoded[i] = ids
   end
   return setmetatable({list = list, encoded = encoded}, Phrases)

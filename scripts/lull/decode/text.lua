@@ -331,8 +331,8 @@ function Text:rewind(n, id)
   self.draw:discard(kept)
   if #seq > kept then
     assert(seq:rewind(kept))
+    self.again = self.feeds and self.feeds.layers and kept -- a rewind forgets what layers left
   end
-  self.again = self.feeds and self.feeds.layers and kept -- a rewind forgets what layers left
   self.chosen = nil
   for i = #self.ids, n + 1, -1 do
     self.ids[i], self.ends[i], self.banned[i + 1] = nil, nil, nil

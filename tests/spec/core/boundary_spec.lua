@@ -29,6 +29,8 @@ local function maybe(arg)
   return arg
 end
 local SEED = {3, "string", low = 0, high = 2 ^ 53}
+local PROGRAM = {rules = {{{1}}}, sets = {("\255"):rep(32)}}
+local grammar = assert(core.grammar(model, PROGRAM))
 
 -- Every function of the module and every method, with its arguments.
 local FUNCTIONS = {
@@ -43,6 +45,7 @@ local FUNCTIONS = {
   is_green = {SEED, integer(0, 2 ^ 31 - 1), number()},
   llama2c_state = {{3, "string", low = 1, high = 2 ^ 53}},
   token_set = {{300, "lull.model", low = 1, high = 2 ^ 31 - 1}, maybe(tokens())},
+  grammar = {{model, "lull.model", "absent"}, {PROGRAM, "table"}, options()},
 }
 local METHODS = {
   model = {
@@ -103,6 +106,16 @@ local METHODS = {
     uniform = {integer(0, 2 ^ 32 - 1), maybe {0, "string", low = 0, high = 65535},
       maybe(integer(0, 65535))},
     seed = {}, stream = {},
+  },
+  grammar = {
+    object = function() return assert(core.grammar(model, PROGRAM)) end,
+    matcher = {options()}, info = {}, close = {},
+  },
+  matcher = {
+    object = function() return assert(grammar:matcher()) end,
+    allows = {integer(0, 299)}, accept = {integer(0, 299)}, accept_text = {text()},
+    mask = {{(seq:logits()), "lull.logits"}}, complete = {}, forced = {}, clone = {}, reset = {},
+    close = {},
   },
   llama2c_state = {
     object = function() return core.llama2c_state(1) end,
