@@ -62,6 +62,8 @@ local LATER = {
   constrain = "lull.constrain",
   --- Records of how each token of a text was chosen.
   explore = "lull.explore",
+  --- Waiting for the model as a host does: coroutines, ticks, event loops.
+  async = "lull.async",
   --- Thousands of stories from a file of prompts.
   batch = "lull.batch",
   --- Tasks, KL divergence, metrics of stories.
