@@ -44,7 +44,9 @@ struct lull_sequence {
     size_t first_guess; /* the token that row 0 of guess_logits belongs to */
     lull_kept kept;
     uint64_t serial;
-    lull_sequence *next; /* in the context's list, in order of opening */
+    double log_sum;         /* log(sum(exp)) of the logits, */
+    uint64_t log_sum_stamp; /* where serial + 1 is still this */
+    lull_sequence *next;    /* in the context's list, in order of opening */
 };
 
 /* One token of a pass. */

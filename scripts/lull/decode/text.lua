@@ -70,7 +70,8 @@ end
 --- Go on from a sequence.
 -- @param seq the sequence, with its prompt queued
 -- @param given {strategy =, seed =, stream =, max_tokens =} and, each optional, {watch =,
---   stop_ids =, max_rewinds =, constraint =, heal =, logprobs =, draft =, loops =, max_seconds =}
+--   stop_ids =, max_rewinds =, constraint =, heal =, logprobs =, score =, draft =, loops =,
+--   max_seconds =}
 -- @param facts the table that is filled in as it goes
 -- @return the text, or nil, message, code
 function text.open(seq, given, facts)
@@ -97,6 +98,7 @@ function text.open(seq, given, facts)
     again = feeds and feeding.first(seq, feeds), -- the first token that may have been fed without
     ids = {},       -- what was chosen
     ends = {},      -- how many bytes the text had after each of them
+    sums = {},      -- with score: sums of log-probabilities up to each of them
     chosen = nil,   -- the last of them, while it is not yet part of the sequence
     banned = {},    -- banned[i]: ids that token i must not be, since they begin a banned phrase
     bytes = "",     -- the text; without a watch only what is not told yet
@@ -210,6 +212,7 @@ function Text:is_end(id)
   return id == self.bos or id == self.eos
 end
 
+-- true or false; or nil, message, code.
 function Text:allows(id)
   if self:is_end(id) then
     return self.matcher:complete()
@@ -217,7 +220,8 @@ function Text:allows(id)
   return self.matcher:allows(id)
 end
 
--- Ban what the constraint does not allow. Both BOS and EOS end a text.
+-- Ban what the constraint does not allow. Both BOS and EOS end a text. nil, message, code where
+-- that cannot be found out (a limit) or nothing is left.
 function Text:mask(logits)
   local kept = {}
   if self.matcher:complete() then
@@ -225,10 +229,17 @@ function Text:mask(logits)
       kept[id] = id >= 0 and logits:get(id) or nil
     end
   end
-  self.matcher:mask(logits)
+  local _, message, code = self.matcher:mask(logits)
+  if message ~= nil then
+    return nil, message, code
+  end
   for id, value in pairs(kept) do
     logits:set(id, value)
   end
+  if not logits:argmax() then
+    return nil, "the constraint allows no token here", "EINVAL"
+  end
+  return true
 end
 
 -- Choose under a constraint, exactly from the masked distribution. Most tokens that a model wants
@@ -238,21 +249,28 @@ end
 function Text:choose_allowed(logits)
   local strategy, seq, draw = self.strategy, self.seq, self.draw
   local selector = strategy.redraws and strategy[#strategy]
+  local ok, message, code
   if selector then
-    local id, message, code = strategy:apply(logits, seq, draw)
-    if id == nil or self:allows(id) then
-      return id, message, code
+    local id
+    id, message, code = strategy:apply(logits, seq, draw)
+    if id == nil then
+      return nil, message, code
+    end
+    ok, message, code = self:allows(id)
+    if ok then
+      return id
+    elseif message ~= nil then
+      return nil, message, code
     end
     draw:discard(#seq)
-    self:mask(logits)
-    if logits:argmax() then
+    if self:mask(logits) then
       return selector:apply(logits, seq, draw)
     end
     self:fresh(logits) -- the chain had left nothing that is allowed
   end
-  self:mask(logits)
-  if not logits:argmax() then
-    return nil, "the constraint allows no token here", "EINVAL"
+  ok, message, code = self:mask(logits)
+  if not ok then
+    return nil, message, code
   end
   return strategy:apply(logits, seq, draw)
 end
@@ -316,6 +334,10 @@ function Text:next_id()
     self.facts.stop = id
     return self:finish("stop")
   end
+  if self.given.score then
+    local n = #self.ids
+    self.sums[n + 1] = (self.sums[n] or 0) + logits:logprob(id)
+  end
   if top then
     self.facts.logprobs[#self.ids + 1] =
       {id = id, piece = self.model:piece(id), logprob = logits:logprob(id), top = top}
@@ -344,6 +366,9 @@ function Text:rewind(n, id)
   table.insert(self.banned[n + 1], id)
   self.bytes = self.bytes:sub(1, self.ends[n] or 0)
   facts.tokens, facts.rewinds = n, facts.rewinds + 1
+  if self.given.score then
+    facts.logprob = self.sums[n] or 0
+  end
   if self.strategy.rewind then
     self.strategy:rewind(n)
   end
@@ -406,6 +431,9 @@ function Text:take(id)
   local piece = text.piece(self.model, id, self.at_start and n == 1)
   self.ids[n], self.chosen = id, id
   self.facts.tokens = n
+  if self.given.score then
+    self.facts.logprob = self.sums[n]
+  end
   self.bytes = self.bytes .. piece
   self.ends[n] = #self.bytes
   if self.strategy.accept then
