@@ -31,7 +31,7 @@ tell() { # tell PROMPT SEED: what the page should show of the hot strategy, but 
     | head -n 1 | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g'
 }
 act next.html 'byId("next").focus(); document.activeElement.click(); document.activeElement.click();'
-check 'next' next.html 1200 "$(tell 'Once upon a time' 3)" "-$(tell 'Once upon a time' 1)"
+check 'next' next.html 1200 "$(tell 'Once upon a time' 3)" 'role="status">3 of 6' "-$(tell 'Once upon a time' 1)"
 act back.html 'byId("back").click();'
 check 'back, around the end' back.html 1200 "$(tell "$odd" 3)" '-<span class="before">Once'
 act choose.html 'byId("seed").value = "1"; byId("seed").dispatchEvent(new Event("change"));'

@@ -1,5 +1,6 @@
 # What the tests of pages in a browser share; sourced from the top of the tree. A test writes pages
 # into $work, calls `check` for each thing that is to be seen, and ends with `finish`.
+# shellcheck shell=sh
 : "${BUILD:=build}" "${LUA:=lua5.1}"
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 browser=
@@ -43,8 +44,9 @@ seen() {
     address=frame.html
   fi
   timeout -k 5 60 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
-    --hide-scrollbars --allow-file-access-from-files --enable-logging=stderr --user-data-dir="$work/profile" \
-    --window-size="$2",800 --dump-dom "file://$work/$address" 2> "$work/errors"
+    --hide-scrollbars --allow-file-access-from-files --enable-logging=stderr \
+    --user-data-dir="$work/profile" --window-size="$2",800 \
+    --dump-dom "file://$work/$address" 2> "$work/errors"
 }
 
 # act FILE SCRIPT: a copy of page.html with a few lines more in its script

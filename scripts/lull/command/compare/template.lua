@@ -6,8 +6,8 @@ local template = {}
 -- other marks and dashes.
 template.STYLE = [[
 :root {
-  --c0: #1f6fd0; --c1: #c8501a; --c2: #16803f; --c3: #8a4fc0; --c4: #a9780a; --c5: #c2347f;
-  --c6: #0b7f8c; --c7: #5d6470;
+  --c0: #1f6fd0; --c1: #c04a16; --c2: #16803f; --c3: #8a4fc0; --c4: #8f6500; --c5: #c2347f;
+  --c6: #0b7785; --c7: #5d6470;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -111,8 +111,9 @@ template.BODY = [[
 <label>Seed <select id="seed"></select></label>
 <span><button id="back" type="button">Previous</button>
 <button id="next" type="button">Next</button></span>
+<span id="where" class="hint" role="status"></span>
 </div>
-<div id="samples" aria-live="polite"></div>
+<div id="samples"></div>
 </section>
 </main>
 <footer><dl id="about"></dl></footer>
@@ -439,6 +440,7 @@ function sample(arm, i) {
 
 function samples() {
   byId('samples').replaceChildren(...arms.map(sample));
+  byId('where').textContent = `${count(place() + 1)} of ${count(all)}`;
   const hash = `#p=${Number(byId('prompt').value) + 1}&s=${Number(byId('seed').value) + 1}`;
   if (location.hash !== hash && (location.hash || place() > 0)) location.replace(hash);
 }
