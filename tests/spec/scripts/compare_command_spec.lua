@@ -2,6 +2,7 @@
 local helper = require "tests.spec.helper"
 local evaluate = require "lull.evaluate"
 local json = require "lull.json"
+local page = require "lull.command.compare.page"
 local records = require "lull.command.compare.json"
 
 local run, shell = helper.lull, helper.shell
@@ -24,6 +25,11 @@ local function occurrences(text, part)
     end
     n, at = n + 1, last + 1
   end
+end
+
+-- What a page's script reads.
+local function data_of(html)
+  return assert(json.decode(html:match '<script type="application/json" id="data">(.-)</script>'))
 end
 
 -- An empty folder for a test, which is removed afterwards.
@@ -155,12 +161,12 @@ describe("lull compare --html", function()
     assert.are.equal(0, code, err)
     has(out, one)
     assert.are.equal(0, (run(GRID .. "--threads 2 --parallel 3 --html " .. two)))
-    local page = helper.read(one)
-    assert.are.equal(page, helper.read(two))
-    assert.are.equal(page, select(2, run(GRID .. "--html -")))
-    has(page, "default-src 'none'")
-    assert.is_nil(page:find "https?://[^w]") -- the names of SVG and XHTML are no places
-    assert.is_nil(page:find " src=")
+    local html = helper.read(one)
+    assert.are.equal(html, helper.read(two))
+    assert.are.equal(html, select(2, run(GRID .. "--html -")))
+    has(html, "default-src 'none'")
+    assert.is_nil(html:find "https?://[^w]") -- the names of SVG and XHTML are no places
+    assert.is_nil(html:find " src=")
   end)
 
   it("keeps markup in texts and names from becoming any", function()
@@ -168,15 +174,27 @@ describe("lull compare --html", function()
     local code, _, err = run("compare --seeds 1 -n 4 --strategy " .. helper.quote(ODD .. ":top_k=3")
       .. " -p " .. helper.quote(ODD .. "\255") .. " --html " .. path)
     assert.are.equal(0, code, err)
-    local page = helper.read(path)
-    assert.is_true(helper.is_utf8(page))
-    assert.are.equal(2, occurrences(page, "</script>")) -- of the data and of the script
-    assert.is_nil(page:find("<b>hi", 1, true))
-    assert.is_nil(page:find("<!--", 1, true))
-    local data = page:match '<script type="application/json" id="data">(.-)</script>'
-    local r = assert(json.decode(data))
+    local html = helper.read(path)
+    assert.is_true(helper.is_utf8(html))
+    assert.are.equal(2, occurrences(html, "</script>")) -- of the data and of the script
+    assert.is_nil(html:find("<b>hi", 1, true))
+    assert.is_nil(html:find("<!--", 1, true))
+    local r = data_of(html)
     assert.are.equal(ODD, r.strategies[1].name)
     assert.are.equal(ODD .. "\239\191\189", r.prompts[1])
+  end)
+
+  it("keeps what a model tells from becoming markup", function()
+    local result = assert(evaluate.compare {
+      models = {{name = "lullaby", model = model}}, strategies = {{name = "a"}}, prompts = {""},
+      seeds = {1}, max_tokens = 2, bootstrap = 0,
+    })
+    result.arms[1].texts[1].text = ODD .. "\0\255"
+    local html = page.of(result)
+    assert.are.equal(2, occurrences(html, "</script>"))
+    assert.is_nil(html:find("<b>hi", 1, true))
+    local r = data_of(html)
+    assert.are.equal(ODD .. "\0\239\191\189", r.arms[1].texts[1].text)
   end)
 
   it("replaces a page only when told to, and leaves none where it fails", function()
