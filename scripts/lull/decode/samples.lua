@@ -145,7 +145,7 @@ local function facts_of(start, checked, list)
   return facts
 end
 
-local RULES = origin.merge_rules(request.RULES, {
+local RULES = options.merge(request.RULES, {
   n = {type = "integer", min = 1, max = 1024, default = 5},
   max_tokens = {type = "integer", min = 1, default = 256},
 })
@@ -154,7 +154,7 @@ local RULES = origin.merge_rules(request.RULES, {
 
 local BEST_OF = {
   where = "best_of", check = request.check,
-  rules = origin.merge_rules(RULES, {score = {type = "function"}}),
+  rules = options.merge(RULES, {score = {type = "function"}}),
 }
 
 --- Tell n texts from one prompt and take the best.
@@ -215,7 +215,7 @@ end
 
 local SELF_CONSISTENCY = {
   where = "self_consistency",
-  rules = origin.merge_rules(RULES, {
+  rules = options.merge(RULES, {
     answer = {
       test = function(value) return type(value) == "function" or type(value) == "string" end,
       text = "a function or a Lua pattern",
