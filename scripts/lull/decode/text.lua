@@ -322,7 +322,7 @@ function Text:next_id()
   else
     id, message, code = self.strategy:apply(logits, self.seq, self.draw)
   end
-  if id == nil and message ~= nil and self.banned[#self.ids + 1] then
+  if id == nil and message ~= nil and self.banned[#self.ids + 1] and not logits:argmax() then
     return self:finish("ban") -- every way on begins with a banned phrase
   end
   id, message, code = self:check_choice(id, message, code)
