@@ -127,8 +127,12 @@ describe("banned phrases", function()
 
   it("with LPeg", function()
     local lpeg = require "lpeg"
-    local text = tell {seed = 4, max_tokens = 50, ban_phrases = {lpeg.P " t" * lpeg.R "az"}}
-    assert.is_nil(text:find(" t%l"))
+    local t = lpeg.P " t" * lpeg.R "az"
+    for _, pattern in ipairs {t, lpeg.C(t), t * lpeg.Cc(false), t * lpeg.Cc(nil), t ^ 0} do
+      local text, facts = tell {seed = 4, max_tokens = 50, ban_phrases = {pattern}}
+      assert.is_nil(text:find(" t%l"))
+      assert.are.equal("length", facts.finish_reason)
+    end
   end)
 
   it("leave the text before them as it is", function()
@@ -183,9 +187,41 @@ describe("banned phrases", function()
   end)
 
   it("raise where they are none", function()
-    for _, phrase in ipairs {5, "", {}, {pattern = 5}, {pattern = "%"}, {txt = "x"}} do
-      assert.has_error(function() model:generate(PROMPT, {ban_phrases = {phrase}}) end)
+    for _, phrase in ipairs {5, "", {}, {pattern = 5}, {pattern = "%"}, {txt = "x"}, {text = ""},
+      {text = "x", pattern = "x"}, {pattern = "x", ignore_case = true}} do
+      local ok, message = pcall(function()
+        local text = model:generate(PROMPT, {ban_phrases = {phrase}})
+        return text
+      end)
+      assert.is_false(ok)
+      assert.is_truthy(message:find("text_spec.lua.*'ban_phrases'"), message)
     end
+    for _, list in ipairs {{text = "x"}, "x", {"a", nil, "b"}} do
+      assert.has_error(function() model:generate(PROMPT, {ban_phrases = list}) end,
+        "bad option 'ban_phrases' to 'generate' (a list of phrases expected, got "
+          .. (list == "x" and "'x')" or "a table)"))
+    end
+    for _, found in ipairs {true, "x", {}} do
+      local ok, message = pcall(tell, {ban_phrases = {function() return found end}})
+      assert.is_false(ok)
+      assert.is_truthy(message:find("a function of 'ban_phrases' returned", 1, true), message)
+    end
+  end)
+
+  it("do not hide what fails where one was taken back", function()
+    local at
+    local text, message, code = model:generate(PROMPT, {
+      seed = 1, max_tokens = 20, ban_phrases = {" was"},
+      sampler = function(logits, seq, draw)
+        if at and #seq <= at then
+          return nil, "gone", "ECANCELED" -- asked again at an earlier place
+        end
+        at = #seq
+        return logits:sample(draw())
+      end,
+    })
+    assert.is_nil(text)
+    assert.are.same({"gone", "ECANCELED"}, {message, code})
   end)
 end)
 
@@ -262,6 +298,39 @@ describe("drafts", function()
         given.draft = draft
         assert.are.equal(text, (tell(given)))
       end
+    end
+  end)
+
+  it("refuse what is no model, and a context of another", function()
+    local other = assert(lull.load(helper.model_path, {cache = false}))
+    local context = assert(other:context {length = 16})
+    for message, call in pairs {
+      ["bad argument #1 to 'draft_model' (a model expected, got 'x')"] =
+        function() decode.draft_model("x") end,
+      ["bad option 'context' to 'draft_model' (it belongs to another model)"] =
+        function() decode.draft_model(model, {context = context}) end,
+      ["unknown option 'ngrams' to 'draft_lookup' (did you mean 'ngram'?)"] =
+        function() decode.draft_lookup {ngrams = 1} end,
+    } do
+      local ok, raised = pcall(call)
+      assert.is_false(ok)
+      assert.is_truthy(raised:find(message, 1, true), raised)
+      assert.is_truthy(raised:find("text_spec", 1, true), raised)
+    end
+    other:close()
+  end)
+
+  it("guess under guidance too, where it has a place for them", function()
+    local sampling = lull.sampling
+    for places, guesses in pairs {[1] = false, [2] = true} do
+      local given = {seed = 3, max_tokens = 30, sampler = {
+        decode.guidance {prompt = "A sad day.", sequences = places}, sampling.sample(),
+      }}
+      local text = tell(given)
+      given.draft = decode.draft_model(model)
+      local drafted_text, facts = tell(given)
+      assert.are.equal(text, drafted_text)
+      assert.are.equal(guesses, facts.accepted > 0)
     end
   end)
 

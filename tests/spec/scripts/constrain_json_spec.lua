@@ -1,5 +1,6 @@
 -- JSON schemas: what is generated is read by cjson and checked by a validator of its own kind; what
 -- a schema allows and forbids; mistakes in schemas.
+require "tests.spec.helper"
 local cjson = require "cjson"
 local constrain = require "lull.constrain"
 local constrained = require "tests.spec.scripts.constrained"
