@@ -106,6 +106,12 @@ local function count_green(ids, secret, gamma, width)
   return green, scored
 end
 
+local ID = {type = "integer", min = 0, max = 2 ^ 31 - 1}
+
+local function is_id_list(value)
+  return options.is_list(value, function(id) return options.allows(ID, id) end)
+end
+
 --- Who looks for the mark of `watermark`: a function of a text, or of a list of token ids. It
 -- needs no context, only the model's tokenizer, and for ids not even that.
 --
@@ -132,7 +138,7 @@ function watermark.watermark_detector(given)
       end
     end
     options.argument("watermark detector", 1, ids, {
-      type = "table", text = model and "a text or a list of token ids" or "a list of token ids",
+      test = is_id_list, text = model and "a text or a list of token ids" or "a list of token ids",
     })
     local green, scored = count_green(ids, secret, gamma, width)
     if scored == 0 then
