@@ -172,6 +172,43 @@ describe("banned phrases", function()
     context:close()
   end)
 
+  it("of several tokens leave every other way on its probability", function()
+    -- After f, s is taken back with it, and then another one than f is drawn: p(f) (1 - p(s | f))
+    -- for f, and for each other x p(x) + p(f) p(s | f) p(x) / (1 - p(f)).
+    local context = assert(model:context {length = 32})
+    local seq = assert(context:sequence())
+    assert(seq:feed("One day, a little girl named"))
+    assert(context:step())
+    local expected, f = {}, nil
+    for id, p in seq:logits():candidates(model:vocab_size()) do
+      f, expected[id] = f or id, p
+    end
+    assert(seq:feed(f))
+    assert(context:step())
+    local s, p_s = seq:logits():candidates(1)()
+    seq:close()
+    local p_f = expected[f]
+    local both = p_f * p_s
+    for id, p in pairs(expected) do
+      expected[id] = id == f and p_f - both or p * (1 + both / (1 - p_f))
+    end
+    local counts, n, rewinds = {}, 4000, 0
+    local given = {
+      max_tokens = 2, ban_phrases = {model:piece(f) .. model:piece(s)}, logprobs = 0,
+      context = context, sampler = {lull.sampling.sample()},
+    }
+    for seed = 1, n do
+      given.seed = seed
+      local _, facts = assert(model:generate("One day, a little girl named", given))
+      local id = facts.logprobs[1].id
+      counts[id] = (counts[id] or 0) + 1
+      rewinds = rewinds + facts.rewinds
+    end
+    assert.is_true(math.abs(rewinds / n - both) < 0.03, rewinds .. " rewinds")
+    assert.is_true(chi_square.fits(counts, expected, n))
+    context:close()
+  end)
+
   it("end the text where nothing else is possible, and after too many", function()
     local only = model:encode(" the", {start = false})[1]
     local text, facts = tell {
