@@ -526,7 +526,7 @@ end
 --- Leave the sequence so that it can be gone on from: with all that was chosen in it.
 function Text:settle()
   if self.chosen and #self.seq < self.length then
-    assert(self.seq:feed(self.chosen))
+    assert(self.seq:feed(self.chosen, self.feeds))
     self.chosen = nil
   end
 end

@@ -428,6 +428,20 @@ describe("sequences", function()
     context:close()
   end)
 
+  it("keep what a strategy needs of all tokens, the last one too", function()
+    local context = assert(model:context {length = 64})
+    local seq = assert(context:sequence())
+    assert(seq:feed(PROMPT, {hidden = true}))
+    assert(seq:generate {max_tokens = 5, sampler = {
+      feed = {hidden = true}, apply = function(_, logits) return logits:argmax() end,
+    }})
+    assert(context:step())
+    for i = 1, #seq do
+      assert.is_table(seq:hidden(i))
+    end
+    context:close()
+  end)
+
   it("stream, and stay usable", function()
     local context = assert(model:context {length = 64, sequences = 2})
     local seq = assert(context:sequence())
