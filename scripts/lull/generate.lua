@@ -3,6 +3,7 @@
 -- Both are ordinary Lua over the verbs of the module (context, feed, step, logits): a script
 -- that wants another loop writes it with the same verbs.
 -- @module lull.generate
+local options = require "lull.options"
 local origin = require "lull.decode.origin"
 local request = require "lull.decode.request"
 local text = require "lull.decode.text"
@@ -11,8 +12,8 @@ local generate = {}
 
 --- The options of model:generate and model:stream: those of a text (lull.decode.request) and of
 -- where it is told (lull.decode.origin).
-local MODEL_RULES = origin.merge_rules(request.RULES, {heal = {type = "boolean"}})
-generate.RULES = origin.merge_rules(MODEL_RULES, origin.RULES)
+local MODEL_RULES = options.merge(request.RULES, {heal = {type = "boolean"}})
+generate.RULES = options.merge(MODEL_RULES, origin.RULES)
 
 -- Whom begin blames for a mistake: begin <- generate.stream <- the user.
 -- (Hence no tail calls on the way: Lua versions count them differently.)

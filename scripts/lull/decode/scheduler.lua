@@ -204,6 +204,9 @@ function scheduler.run(tasks, given)
         more = false
       else
         count = count + 1
+        if type(call) ~= "function" then
+          error("'run': task " .. count .. " is " .. options.show(call) .. ", not a function", 0)
+        end
         local task = start(call)
         task.index = count
         if task.ended then take_result(task) else alive[#alive + 1] = task end

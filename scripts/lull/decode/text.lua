@@ -322,7 +322,7 @@ function Text:next_id()
   else
     id, message, code = self.strategy:apply(logits, self.seq, self.draw)
   end
-  if id == nil and message ~= nil and self.banned[#self.ids + 1] then
+  if id == nil and message ~= nil and self.banned[#self.ids + 1] and not logits:argmax() then
     return self:finish("ban") -- every way on begins with a banned phrase
   end
   id, message, code = self:check_choice(id, message, code)
@@ -526,7 +526,7 @@ end
 --- Leave the sequence so that it can be gone on from: with all that was chosen in it.
 function Text:settle()
   if self.chosen and #self.seq < self.length then
-    assert(self.seq:feed(self.chosen))
+    assert(self.seq:feed(self.chosen, self.feeds))
     self.chosen = nil
   end
 end

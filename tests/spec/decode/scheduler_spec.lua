@@ -183,6 +183,8 @@ describe("run", function()
 
   it("raises for what are no tasks and no options", function()
     assert.has_error(function() decode.run(5) end)
+    assert.has_error(function() decode.run {"a text"} end,
+      "'run': task 1 is 'a text', not a function")
     assert.has_error(function() decode.run({}, {width = 0}) end)
     assert.has_error(function() decode.run({}, {witdh = 1}) end,
       "unknown option 'witdh' to 'run' (did you mean 'width'?)")
