@@ -13,3 +13,4 @@ files["scripts/**/*.lua"] = {
 }
 files["scripts/bin/lull"] = files["scripts/**/*.lua"]
 files["tests/spec/**/*.lua"] = { std = "lua51+busted" }
+files["examples/server/lua/**/*.lua"] = { std = "luajit", globals = { "ngx" } }

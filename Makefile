@@ -2,6 +2,7 @@
 #
 #   make              liblull.a, the Lua module lull/core.so and lull.pc, in build/
 #   make story        installs what is missing, builds, and tells a story
+#   make serve        serves it with nginx on http://127.0.0.1:8080; SERVE='--listen HOST:PORT'
 #   make test         installs what the tests need, builds everything, runs every test;
 #                     the last line counts them.  T=text runs the tests whose names have it
 #   make SAN=asan test    the native tests under a sanitizer: asan, ubsan or tsan
@@ -13,7 +14,7 @@
 #   make clean
 #
 # V=1 shows the commands.  BUILD=folder builds elsewhere.  LUA_V=5.1 chooses the Lua.
-# story, test, check and fuzz install Debian packages with apt-get (as root or through sudo -n);
+# story, serve, test, check and fuzz install Debian packages with apt-get (as root or through sudo -n);
 # LULL_NO_INSTALL=1 prints the line to run instead.  No other target installs packages.
 
 PREFIX     ?= /usr/local
@@ -165,7 +166,7 @@ Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
-.PHONY: all story test check fuzz bench install uninstall clean FORCE
+.PHONY: all story serve test check fuzz bench install uninstall clean FORCE
 
 all: $(LIB) $(if $(MODULE_SRC),$(MODULE)) $(BUILD)/lull.pc
 
@@ -290,6 +291,12 @@ story:
 	@echo
 	@LULL_BUILD='$(BUILD)' scripts/bin/lull tell examples/models/lullaby.bin \
 	  -p 'Once upon a time' -n 220 --temperature 0.8 --seed 3 --stats
+
+# SERVE: options of examples/server/serve.sh.
+serve:
+	@sh tests/setup/packages.sh serve
+	@$(MAKE) --no-print-directory all
+	@LULL_BUILD='$(BUILD)' exec sh examples/server/serve.sh $(SERVE)
 
 # The machines of the cross-built tests.  A filter that names none of them leaves them out.
 CROSS         := $(if $(SAN),,i386 ppc s390x aarch64)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages a make target needs.
-# usage: packages.sh LIST...      lists: story test check fuzz
+# usage: packages.sh LIST...      lists: story serve test server-test check fuzz
 #
 # Says what is missing, then installs it as root or through `sudo -n`.  Without the right to, or
 # with LULL_NO_INSTALL=1, prints the line to run and exits 3.  Elsewhere than on Debian it says
@@ -9,12 +9,15 @@ set -u
 
 story='build-essential pkg-config lua5.1 liblua5.1-0-dev lua-argparse lua-cjson lua-filesystem
   lua-lpeg'
+# luajit2 beside the one that nginx runs on, which conflicts with luajit's.
+serve="$story nginx libnginx-mod-http-lua lua-resty-core"
 test="$story libcmocka-dev lua-busted locales time
-  luajit lua5.2 lua5.3 lua5.4 liblua5.2-dev liblua5.3-dev liblua5.4-dev
+  luajit2 lua5.2 lua5.3 lua5.4 liblua5.2-dev liblua5.3-dev liblua5.4-dev
   gcc-i686-linux-gnu libc6-dev-i386-cross
   gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
   gcc-s390x-linux-gnu libc6-dev-s390x-cross
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+server_test="$serve curl nodejs wrk"
 fuzz='build-essential pkg-config clang'
 check="$story libcmocka-dev clang clang-format clang-tidy cppcheck lua-check shellcheck"
 
@@ -22,10 +25,12 @@ wanted=
 for list; do
   case $list in
     story) wanted="$wanted $story" ;;
+    serve) wanted="$wanted $serve" ;;
     test) wanted="$wanted $test" ;;
+    server-test) wanted="$wanted $server_test" ;;
     check) wanted="$wanted $check" ;;
     fuzz) wanted="$wanted $fuzz" ;;
-    *) echo "packages.sh: no list named '$list' (story, test, check, fuzz)" >&2; exit 2 ;;
+    *) echo "packages.sh: no list named '$list' (story, serve, test, server-test, check, fuzz)" >&2; exit 2 ;;
   esac
 done
 
