@@ -8,14 +8,18 @@ end
 
 local access = require "server.access"
 local answer = require "server.answer"
+local chat = require "server.chat"
 local completions = require "server.completions"
 local errors = require "server.errors"
 local json = require "server.json"
 local metrics = require "server.metrics"
+local ollama = require "server.ollama"
+local ollama_models = require "server.ollama_models"
 local openai = require "server.openai"
 local service = require "server.service"
 local settings = require "server.settings"
 local strategies = require "server.strategies"
+local tokens = require "server.tokens"
 
 local server = {}
 
@@ -72,16 +76,21 @@ end
 
 -------------------------------------------------------------------------------- small endpoints
 
-local function list_of(shape)
+-- All services, in the configuration's order.
+local function all()
   local list = {}
-  for _, given in ipairs(config.models) do
-    list[#list + 1] = shape(service_of(given.name))
+  for i, given in ipairs(config.models) do
+    list[i] = service_of(given.name)
   end
   return list
 end
 
 local function models()
-  answer.json(json.object {{"object", "list"}, {"data", list_of(openai.model)}})
+  local list = {}
+  for i, one in ipairs(all()) do
+    list[i] = openai.model(one)
+  end
+  answer.json(json.object {{"object", "list"}, {"data", list}})
 end
 
 local function health()
@@ -127,6 +136,16 @@ local ROUTES = {
   ["/metrics"] = {GET = tell_metrics},
   ["/v1/models"] = {GET = models},
   ["/v1/completions"] = {POST = completions.post},
+  ["/v1/chat/completions"] = {POST = chat.post},
+  ["/api/version"] = {GET = ollama_models.version, open = true},
+  ["/api/tags"] = {GET = function() ollama_models.tags(all()) end},
+  ["/api/ps"] = {GET = function() ollama_models.ps(all()) end},
+  ["/api/show"] = {POST = ollama_models.show},
+  ["/api/generate"] = {POST = ollama.generate},
+  ["/api/chat"] = {POST = ollama.chat},
+  ["/tokenize"] = {POST = tokens.tokenize},
+  ["/detokenize"] = {POST = tokens.detokenize},
+  ["/tokenizer_info"] = {GET = tokens.info},
 }
 
 -- The route of a path, and its name for metrics.

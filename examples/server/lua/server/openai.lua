@@ -78,7 +78,7 @@ end
 --- GET /v1/models, and one of them.
 function openai.model(service)
   return object {
-    {"id", service.name}, {"object", "model"}, {"created", service.created},
+    {"id", service.name}, {"object", "model"}, {"created", service.modified},
     {"owned_by", "lull"}, {"max_model_len", service.engine.length},
   }
 end

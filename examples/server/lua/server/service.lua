@@ -3,6 +3,7 @@
 local engine = require "server.engine"
 local errors = require "server.errors"
 local limits = require "server.limits"
+local lfs = require "lfs"
 local lull = require "lull"
 
 local service = {}
@@ -10,14 +11,14 @@ local service = {}
 local Service = {}
 Service.__index = Service
 
--- No piece of a vocabulary is longer, so a text of more bytes for each token of the context cannot
--- fit it, and need not be encoded to find out.
-local function longest_piece(model)
-  local longest = 1
-  for id = 0, model:vocab_size() - 1 do
-    longest = math.max(longest, #model:piece(id))
+-- What tells one file from another, as long as Ollama's digests are.
+local function digest_of(path)
+  local facts, parts = lfs.attributes(path), {}
+  local text = table.concat({path, facts.size, facts.modification}, " ")
+  for i = 1, 4 do
+    parts[i] = lull.hash(text .. " " .. i):sub(3)
   end
-  return longest
+  return table.concat(parts)
 end
 
 --- Load a model.
@@ -34,9 +35,10 @@ function service.load(given, config, strategies)
   end
   return setmetatable({
     name = given.name, path = given.path, chat = given.chat, model = model, bos = model:bos(),
-    strategies = strategies, config = config, longest_piece = longest_piece(model),
+    strategies = strategies, config = config, longest_piece = model:info().max_token_bytes,
     defaults = config.defaults, seconds = config.limits.seconds,
-    wait_seconds = config.limits.wait_seconds, created = os.time(),
+    wait_seconds = config.limits.wait_seconds,
+    modified = lfs.attributes(given.path, "modification"), digest = digest_of(given.path),
   }, Service)
 end
 
@@ -52,7 +54,8 @@ function Service:start()
   return opened ~= nil, message
 end
 
---- A text as tokens.
+--- A text as tokens.  No token has more than longest_piece bytes, so a text that cannot fit need not
+-- be encoded to find out.
 -- @param param the field it came in
 function Service:encode(text, param, start)
   if #text > (self.engine.length + 1) * self.longest_piece then

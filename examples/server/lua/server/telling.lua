@@ -39,7 +39,7 @@ function telling.begin(service, client, given)
   for i, one in ipairs(given) do
     self.texts[i] = text.new(one, self.reader)
     self.texts[i].on_done = function(ended)
-      service.limits:release(client, lull.clock() - self.began)
+      service.limits:release(client, self:age())
       count(self, ended)
     end
   end
@@ -66,7 +66,7 @@ local function check(self)
     end
     waiting = waiting and one.state == "waiting"
   end
-  if waiting and lull.clock() - self.began > self.service.wait_seconds then
+  if waiting and self:age() > self.service.wait_seconds then
     errors.raise {
       status = 503, message = "no place became free in time", code = "overloaded",
       retry_after = math.ceil(self.service.wait_seconds),
@@ -80,6 +80,11 @@ function Telling:wait()
     local woken = self.reader:wait(LOOK)
     check(self)
   until woken
+end
+
+--- Seconds since the texts were handed in.
+function Telling:age()
+  return lull.clock() - self.began
 end
 
 function Telling:is_done()
@@ -97,7 +102,7 @@ function Telling:finish()
     self:wait()
   end
   check(self)
-  metrics.observe("lull_request_seconds", lull.clock() - self.began)
+  metrics.observe("lull_request_seconds", self:age())
 end
 
 --- Give up what has not ended.

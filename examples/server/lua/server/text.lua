@@ -111,6 +111,7 @@ local function tell(self, engine)
       engine:breathe()
     end
   until not piece
+  self.told_ids = message == nil and seq:tokens(#self.ids + 1) or nil
   return message == nil, message, code
 end
 
