@@ -24,8 +24,8 @@ local function content_of(content, place)
   local parts = {}
   for i, part in ipairs(content) do
     if type(part) ~= "table" or part.type ~= "text" or type(part.text) ~= "string" then
-      errors.bad("'" .. place .. "[" .. i - 1 .. "]' must be {\"type\": \"text\", \"text\": string}:"
-        .. " this model reads text only", place, "invalid_value")
+      errors.bad("'" .. place .. "[" .. i - 1 .. "]' must be {\"type\": \"text\", \"text\": "
+        .. "string}: this model reads text only", place, "invalid_value")
     end
     parts[i] = part.text
   end

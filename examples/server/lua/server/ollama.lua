@@ -4,7 +4,6 @@
 -- @module server.ollama
 local answer = require "server.answer"
 local conversation = require "server.conversation"
-local errors = require "server.errors"
 local fields = require "server.fields"
 local json = require "server.json"
 local parameters = require "server.parameters"

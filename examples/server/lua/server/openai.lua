@@ -80,6 +80,7 @@ function openai.model(service)
   return object {
     {"id", service.name}, {"object", "model"}, {"created", service.modified},
     {"owned_by", "lull"}, {"max_model_len", service.engine.length},
+    {"strategies", service.strategies.names},
   }
 end
 

@@ -54,8 +54,8 @@ function Service:start()
   return opened ~= nil, message
 end
 
---- A text as tokens.  No token has more than longest_piece bytes, so a text that cannot fit need not
--- be encoded to find out.
+--- A text as tokens. No token has more than longest_piece bytes, so a text that cannot fit need
+-- not be encoded to find out.
 -- @param param the field it came in
 function Service:encode(text, param, start)
   if #text > (self.engine.length + 1) * self.longest_piece then
