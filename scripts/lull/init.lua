@@ -30,6 +30,8 @@ local lull = {
   --- Loops: many texts at once, drafts, strategies that drive the loop; see lull.decode.
   decode = require "lull.decode",
 
+  --- Waiting for the model as a host does: coroutines, ticks, event loops; see lull.async.
+  async = require "lull.async",
   --- Texts that obey: regular expressions, grammars, JSON schemas; see lull.constrain.
   constrain = require "lull.constrain",
   --- Records of how each token of a text was chosen; see lull.explore.
