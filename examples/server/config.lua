@@ -1,7 +1,8 @@
--- What the server serves. Read when it starts and when it is told to reload (kill -HUP).
+-- What the server serves. Read when it starts and when it is told to reload (kill -HUP); another
+-- file goes with `serve.sh --config FILE`. Paths are seen from the file's folder.
 return {
   models = {
-    -- name (that of the file), path (seen from this folder), tokenizer (beside the model),
+    -- name (that of the file), path, tokenizer (beside the model),
     -- precision ("q8", "q4", "f32"), chat (the format of conversations: a name of lull.chat; by
     -- default what the model's own template says)
     {path = os.getenv "LULL_MODEL" or "../models/lullaby.bin"},

@@ -1,9 +1,11 @@
 #!/bin/sh
 # Starts nginx as a server of language models, in the foreground; Control-C ends it.
-# usage: serve.sh [--listen HOST:PORT] [--model FILE] [--threads N] [--run FOLDER] [--test]
+# usage: serve.sh [--listen HOST:PORT] [--model FILE] [--threads N] [--config FILE]
+#                 [--run FOLDER] [--test]
 #
 #   --listen   127.0.0.1:8080; on other addresses than loopback LULL_API_KEY must be set
 #   --model    instead of the one in config.lua
+#   --config   instead of config.lua beside this script
 #   --run      a folder for nginx.conf, the pid and temporary files: by default
 #              ${TMPDIR:-/tmp}/lull-serve-PORT
 #   --test     looks whether it would start
@@ -13,19 +15,20 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-listen=127.0.0.1:8080 run='' action=serve
+listen=127.0.0.1:8080 config=$here/config.lua run='' action=serve
 build=${LULL_BUILD:-$root/build}
 while [ $# -gt 0 ]; do
   case $1 in
     --test) action=test; shift; continue ;;
-    --listen | --model | --threads | --run) ;;
-    *) echo "serve.sh: unknown option $1 (--listen, --model, --threads, --run, --test)" >&2; exit 2 ;;
+    --listen | --model | --threads | --config | --run) ;;
+    *) echo "serve.sh: unknown option $1 (--listen, --model, --threads, --config, --run, --test)" >&2; exit 2 ;;
   esac
   [ $# -gt 1 ] || { echo "serve.sh: $1 needs a value" >&2; exit 2; }
   case $1 in
     --listen) listen=$2 ;;
     --model) LULL_MODEL=$(cd "$(dirname "$2")" && pwd)/$(basename "$2"); export LULL_MODEL ;;
     --threads) LULL_THREADS=$2; export LULL_THREADS ;;
+    --config) config=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") ;;
     --run) run=$2 ;;
   esac
   shift 2
@@ -56,7 +59,7 @@ run=${run:-${TMPDIR:-/tmp}/lull-serve-$port}
 mkdir -p "$run"
 run=$(cd "$run" && pwd)
 sed "s|%MODULES%|$modules|g;s|%RUN%|$run|g;s|%SERVER%|$here|g;s|%SCRIPTS%|$root/scripts|g
-  s|%MODULE%|$build|g;s|%LISTEN%|$listen|g" "$here/nginx.conf" > "$run/nginx.conf"
+  s|%MODULE%|$build|g;s|%LISTEN%|$listen|g;s|%CONFIG%|$config|g" "$here/nginx.conf" > "$run/nginx.conf"
 
 if [ "$action" = test ]; then
   exec nginx -p "$run" -e stderr -c "$run/nginx.conf" -t

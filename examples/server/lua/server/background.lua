@@ -4,6 +4,8 @@
 -- end wakes the event loop at once. Where there is no such pool the step is looked after every
 -- millisecond, the shortest sleep that lets nginx go round: a step of a small model takes less.
 -- @module server.background
+local async = require "lull.async"
+
 local background = {}
 
 local POOL, MODULE = "lull", "server.descriptor"
@@ -11,40 +13,32 @@ local MOST_MS = 1000 -- then it is asked again
 
 local use_pool = true
 
-local function sleep_until(context)
-  while not context:poll() do
-    ngx.sleep(0.001)
+-- Sleep on a thread of the pool. Whether there is one.
+local function sleep_there(fd, milliseconds)
+  if not use_pool or not fd then
+    return false
   end
-end
-
-local function wait(context)
-  local fd = use_pool and context:fd()
-  while use_pool and fd and not context:poll() do
-    local ok, message = ngx.run_worker_thread(POOL, MODULE, "wait", fd, MOST_MS)
-    if not ok then
-      use_pool = false
-      ngx.log(ngx.WARN, "steps are polled for: ", message)
-    end
+  local ok, message = ngx.run_worker_thread(POOL, MODULE, "wait", fd, milliseconds)
+  if not ok then
+    use_pool = false
+    ngx.log(ngx.WARN, "steps are polled for: ", message)
   end
-  sleep_until(context)
-end
-
---- Let nginx go round once.
-function background.breathe()
-  if not (use_pool and ngx.run_worker_thread(POOL, MODULE, "wait", -1, 0)) then
-    ngx.sleep(0.001)
-  end
+  return ok
 end
 
 --- One step of a context, as context:step.
 -- @return tokens that remain queued; or nil, message, code
-function background.step(context, given)
-  local started, message, code = context:start(given)
-  if not started then
-    return nil, message, code
+background.step = async.step(function(context)
+  if not sleep_there(context:fd(), MOST_MS) then
+    ngx.sleep(0.001)
   end
-  wait(context)
-  return context:wait()
+end)
+
+--- Let nginx go round once.
+function background.breathe()
+  if not sleep_there(-1, 0) then
+    ngx.sleep(0.001)
+  end
 end
 
 return background

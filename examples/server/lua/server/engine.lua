@@ -34,7 +34,6 @@ function engine.new(model, given)
   end
   return setmetatable({
     model = model, context = context, length = context:info().length, streams = given.streams,
-    step_options = {max_tokens = rows},
     waiting = {},     -- texts, the oldest at `first`
     first = 1, last = 0,
     told = {},        -- texts that are told, by their number in the loop that runs
@@ -106,7 +105,7 @@ end
 
 function Engine:step(context)
   local start = lull.clock()
-  local remaining, message, code = background.step(context, self.step_options)
+  local remaining, message, code = background.step(context)
   self.awake = lull.clock()
   metrics.observe("lull_step_seconds", self.awake - start)
   return remaining, message, code

@@ -39,8 +39,9 @@ end
 
 --- Load everything; nginx does not start, or goes on as it was, when this raises.
 -- @param folder of the server
-function server.load(folder)
-  config = settings.load(folder)
+-- @param configuration a file: see config.lua
+function server.load(folder, configuration)
+  config = settings.load(configuration)
   page = read_file(folder .. "/page.html")
   local loaded = assert(strategies.load(config.strategies))
   for _, given in ipairs(config.models) do

@@ -87,9 +87,9 @@ local function read_options(read)
   return own
 end
 
-local function begin(service, client, read, ids, stop_ids, param)
+local function begin(service, client, own, ids, stop_ids, param)
   parameters.check_prompt(service, ids, param)
-  local options = parameters.options(service, read_options(read), #ids)
+  local options = parameters.options(service, own, #ids)
   options.stop_ids = stop_ids
   return telling.begin(service, client, {{ids = ids, bos = service.bos, options = options}})
 end
@@ -244,25 +244,25 @@ end
 --- POST /api/generate
 function ollama.generate(service_of, client)
   local read = fields.read(answer.body(), GENERATE, {lenient = true})
-  local service = service_of(read.model)
+  local service, own = service_of(read.model), read_options(read)
   if read.prompt == "" and not read.context then
     return loaded(service, read, response)
   end
   local ids, stop_ids = prompt_of(service, read)
-  local told = begin(service, client, read, ids, stop_ids, "prompt")
+  local told = begin(service, client, own, ids, stop_ids, "prompt")
   tell(service, told, read, response, context_of)
 end
 
 --- POST /api/chat
 function ollama.chat(service_of, client)
   local read = fields.read(answer.body(), CHAT, {lenient = true})
-  local service = service_of(read.model)
+  local service, own = service_of(read.model), read_options(read)
   local messages = conversation.read(read.messages or {})
   if #messages == 0 then
     return loaded(service, read, message)
   end
   local ids, stop_ids = conversation.prompt(service, messages)
-  tell(service, begin(service, client, read, ids, stop_ids, "messages"), read, message)
+  tell(service, begin(service, client, own, ids, stop_ids, "messages"), read, message)
 end
 
 return ollama

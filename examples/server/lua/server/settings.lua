@@ -1,4 +1,4 @@
---- The configuration: config.lua of the server's folder, checked and completed.
+--- The configuration, checked and completed.
 -- @module server.settings
 local options = require "lull.options"
 
@@ -38,15 +38,15 @@ local LIMIT_RULES = {
   wait_seconds = {type = "number", min = 0, default = 30},
 }
 
--- A path as seen from the server's folder.
+-- A path as seen from the configuration's folder.
 local function resolve(folder, path)
   return path and (path:find "^/" and path or folder .. "/" .. path)
 end
 
---- @param folder of the server, in which config.lua is
+--- @param path of a file that returns the configuration
 -- @raise on what cannot be meant
-function settings.load(folder)
-  local chunk = assert(loadfile(folder .. "/config.lua"))
+function settings.load(path)
+  local chunk, folder = assert(loadfile(path)), path:match "^(.*)/[^/]*$"
   local config = options.check("config.lua", chunk(), RULES)
   config.limits = options.check("config.lua: limits", config.limits, LIMIT_RULES)
   local sampling = require "lull.sampling"
