@@ -200,7 +200,7 @@ function server.handle()
 end
 
 local REFUSED = {
-  [400] = "the request is malformed", [408] = "the request took too long to arrive",
+  [400] = "the request is malformed",
   [411] = "the request has no length", [413] = "the body is too large",
   [414] = "the address is too long", [431] = "the headers are too large",
   [494] = "the headers are too large", [500] = "the server failed: see its log",
@@ -211,7 +211,7 @@ local REFUSED = {
 function server.refuse()
   local status = ngx.status
   answer.failure({status = status == 494 and 431 or status,
-    message = REFUSED[status] or "the request was refused"}, api_of(ngx.var.uri or "/"))
+    message = REFUSED[status] or "the request was refused"}, api_of(ngx.var.request_uri or "/"))
 end
 
 return server
