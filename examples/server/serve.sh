@@ -15,11 +15,11 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-listen=127.0.0.1:8080 config=$here/config.lua run='' action=serve
+listen=127.0.0.1:8080 config=$here/config.lua run='' dry=''
 build=${LULL_BUILD:-$root/build}
 while [ $# -gt 0 ]; do
   case $1 in
-    --test) action=test; shift; continue ;;
+    --test) dry=1; shift; continue ;;
     --listen | --model | --threads | --config | --run) ;;
     *) echo "serve.sh: unknown option $1 (--listen, --model, --threads, --config, --run, --test)" >&2; exit 2 ;;
   esac
@@ -61,7 +61,7 @@ run=$(cd "$run" && pwd)
 sed "s|%MODULES%|$modules|g;s|%RUN%|$run|g;s|%SERVER%|$here|g;s|%SCRIPTS%|$root/scripts|g
   s|%MODULE%|$build|g;s|%LISTEN%|$listen|g;s|%CONFIG%|$config|g" "$here/nginx.conf" > "$run/nginx.conf"
 
-if [ "$action" = test ]; then
+if [ -n "$dry" ]; then
   exec nginx -p "$run" -e stderr -c "$run/nginx.conf" -t
 fi
 echo "lull answers at http://$listen"

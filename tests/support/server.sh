@@ -26,6 +26,7 @@ serve() {
 
 # check NAME STATUS PATH BODY TEXT...: a request (GET where BODY is empty) is answered with this
 # status, and with each TEXT (but not with one that begins with !)
+# shellcheck disable=SC2086  # options of curl
 check() {
   name=$1 status=$2 path=$3 body=$4 wrong=
   shift 4
