@@ -139,8 +139,10 @@ static void fill_sets(lua_State *L, int sets, int names, const lull_program *p,
         const char *set;
         lua_rawgeti(L, sets, i + 1);
         set = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &n) : NULL;
-        if (n != 32) lull_type_error(L, 2, lua_gettop(L), "a byte set", "a string of 32 bytes");
-        memcpy(to->sets + 32 * (size_t)i, set, 32);
+        if (set != NULL && n == 32)
+            memcpy(to->sets + 32 * (size_t)i, set, 32);
+        else
+            lull_type_error(L, 2, lua_gettop(L), "a byte set", "a string of 32 bytes");
         lua_pop(L, 1);
     }
     for (i = 0; i < p->n_rules; i++) {

@@ -206,6 +206,24 @@ static void select_largest(float *list, size_t n, size_t k)
     }
 }
 
+/* Append what is above low in a block to list; returns how many that has now. */
+static size_t append_above(const float *v, float low, float *list, size_t count)
+{
+    unsigned char hit[LULL_BLOCK];
+    size_t i, j;
+    for (j = 0; j < LULL_BLOCK; j++) hit[j] = v[j] > low;
+    for (i = 0; i < LULL_BLOCK; i += 8) {
+        uint64_t any;
+        memcpy(&any, hit + i, sizeof any); /* most eights have none */
+        if (any == 0) continue;
+        for (j = i; j < i + 8; j++) {
+            list[count] = v[j];
+            count += hit[j];
+        }
+    }
+    return count;
+}
+
 /* A list of what may be among the largest is kept; whenever it has grown to 2 k, all but the k largest
  * of it are dropped, and what is not above them is passed over from then on. */
 static lull_cut find_few_largest(const float *values, size_t n, size_t k)
@@ -216,13 +234,9 @@ static lull_cut find_few_largest(const float *values, size_t n, size_t k)
     c.need = (double)k;
     for (i = 0; i < n; i += LULL_BLOCK) {
         const float *v = lull_block(values, n, i, pad);
-        int any = 0;
-        for (j = 0; j < LULL_BLOCK; j++) any |= v[j] > low;
-        if (!any) continue;
-        for (j = 0; j < LULL_BLOCK; j++) {
-            list[count] = v[j];
-            count += v[j] > low;
-        }
+        uint32_t any = 0;
+        for (j = 0; j < LULL_BLOCK; j++) any |= LULL_MASK(v[j] > low);
+        if (any != 0) count = append_above(v, low, list, count);
         if (count < 2 * k) continue;
         select_largest(list, count, k);
         low = list[k - 1];
@@ -279,19 +293,20 @@ void lull_ban_after(float *values, const lull_ranking *by, const lull_cut *c)
         const size_t length = lull_block_length(by->n, i);
         const float *rank = rank_block(lull_block(values, by->n, i, pad), by->center, room);
         const float cut = c->rank;
-        int some = 0, ties = 0, j;
-        for (j = 0; j < LULL_BLOCK; j++) some |= !(rank[j] < cut);
-        if (some) {
-            for (j = 0; j < LULL_BLOCK; j++) ties |= rank[j] == cut;
+        uint32_t some = 0, ties = 0;
+        int j;
+        for (j = 0; j < LULL_BLOCK; j++) some |= LULL_MASK(!(rank[j] < cut));
+        if (some != 0) {
+            for (j = 0; j < LULL_BLOCK; j++) ties |= LULL_MASK(rank[j] == cut);
         }
         if (length < LULL_BLOCK)
             ban_lower(values + i, length, rank, cut);
-        else if (!some)
+        else if (some == 0)
             for (j = 0; j < LULL_BLOCK; j++) values[i + (size_t)j] = -INFINITY;
         else if (by->center == NULL)
             lull_ban_some(values + i, LULL_BLOCK, cut);
         else
             ban_lower(values + i, LULL_BLOCK, room, cut);
-        if (ties) sum = ban_ties(values + i, length, rank, by, c, sum);
+        if (ties != 0) sum = ban_ties(values + i, length, rank, by, c, sum);
     }
 }

@@ -68,9 +68,9 @@ size_t lull_logits_support(const float *values, size_t n, int32_t *ids, size_t c
     size_t count = 0, i, j;
     for (i = 0; i < n && count <= capacity; i += LULL_BLOCK) {
         const float *v = lull_block(values, n, i, pad);
-        int any = 0;
-        for (j = 0; j < LULL_BLOCK; j++) any |= v[j] != -INFINITY;
-        if (!any) continue;
+        uint32_t any = 0;
+        for (j = 0; j < LULL_BLOCK; j++) any |= LULL_MASK(v[j] != -INFINITY);
+        if (any == 0) continue;
         for (j = 0; j < LULL_BLOCK; j++) {
             if (v[j] == -INFINITY) continue;
             if (count < capacity) ids[count] = (int32_t)(i + j);

@@ -39,12 +39,16 @@ static inline size_t lull_block_length(size_t n, size_t i)
     return n - i < LULL_BLOCK ? n - i : LULL_BLOCK;
 }
 
+/* All bits set, or none: gathered with |, the form in which compilers compare a block fastest. */
+#define LULL_MASK(condition) (0u - (uint32_t)(condition))
+
 /* Is any of the block's values >= low? */
 static inline int lull_reaches(const float *v, float low)
 {
-    int any = 0, j;
-    for (j = 0; j < LULL_BLOCK; j++) any |= v[j] >= low;
-    return any;
+    uint32_t any = 0;
+    int j;
+    for (j = 0; j < LULL_BLOCK; j++) any |= LULL_MASK(v[j] >= low);
+    return any != 0;
 }
 
 /* Ban what is below low.  Called with a known n for all but the last block, it is vectorised. */

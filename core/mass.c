@@ -12,9 +12,9 @@ lull_range lull_find_range(const float *values, size_t n)
     for (i = 0; i < n; i += LULL_BLOCK) {
         const float *v = lull_block(values, n, i, pad);
         const float max = r.max;
-        int more = 0;
-        for (j = 0; j < LULL_BLOCK; j++) more |= !(v[j] <= max);
-        if (!more) continue;
+        uint32_t more = 0;
+        for (j = 0; j < LULL_BLOCK; j++) more |= LULL_MASK(!(v[j] <= max));
+        if (more == 0) continue;
         for (j = 0; j < LULL_BLOCK; j++) {
             if (v[j] > r.max) r.max = v[j];
             r.sound &= v[j] < INFINITY;

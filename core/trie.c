@@ -162,12 +162,15 @@ typedef struct open_node {
     unsigned char below;  /* characters of what is below so far, or LULL_NOT_PLAIN */
 } open_node;
 
-/* All that is below the node is known: tell its parent. */
+/* All that is below the node is known: tell its parent.  A token that ends inside a character is not
+ * plain. */
 static void close_node(lull_trie *t, const open_node *n, open_node *parent)
 {
+    lull_trie_node *node = &t->nodes[n->node];
+    const int ends = node->first < node[1].first, between = n->inside == LULL_PLAIN_BETWEEN;
     unsigned char below = n->below;
-    t->nodes[n->node].below = n->inside == LULL_PLAIN_BETWEEN ? below : LULL_NOT_PLAIN;
-    if (n->inside == LULL_PLAIN_NO)
+    node->below = between ? below : LULL_NOT_PLAIN;
+    if (n->inside == LULL_PLAIN_NO || (ends && !between))
         below = LULL_NOT_PLAIN;
     else if (below != LULL_NOT_PLAIN && parent->inside == LULL_PLAIN_BETWEEN)
         below++;
@@ -231,7 +234,7 @@ static int build_from(lull_trie *t, void *work)
     uint64_t n_nodes;
     sort_tokens(t, work);
     n_nodes = count_nodes(t); /* at most the bytes of all texts, and one: 32 bits do */
-    if (n_nodes == UINT32_MAX) return 0;
+    if (n_nodes >= UINT32_MAX) return 0;
     t->nodes = take(t, n_nodes + 1, sizeof *t->nodes);
     t->plain = take(t, words, sizeof *t->plain);
     if (t->nodes == NULL || t->plain == NULL) return 0;

@@ -23,19 +23,10 @@ local lull = {
   core = core,
   --- The version, "0.1.0".
   version = core.version,
-  --- All pieces of a model, and sets of tokens by their pieces; see lull.vocabulary.
-  vocabulary = require "lull.vocabulary",
   --- Strategies for choosing tokens; see lull.sampling.
   sampling = require "lull.sampling",
   --- Loops: many texts at once, drafts, strategies that drive the loop; see lull.decode.
   decode = require "lull.decode",
-
-  --- Waiting for the model as a host does: coroutines, ticks, event loops; see lull.async.
-  async = require "lull.async",
-  --- Texts that obey: regular expressions, grammars, JSON schemas; see lull.constrain.
-  constrain = require "lull.constrain",
-  --- Records of how each token of a text was chosen; see lull.explore.
-  explore = require "lull.explore",
 
   --- load(path, {tokenizer =, precision =, group =, byte_order =, limits...}) -> model
   load = core.load,
@@ -62,6 +53,28 @@ local lull = {
   --- clock() -> seconds that pass on the wall
   clock = core.clock or os.clock,
 }
+
+-- Loaded when they are first asked for: a story needs none of them.
+local LATER = {
+  --- All pieces of a model, and sets of tokens by their pieces.
+  vocabulary = "lull.vocabulary",
+  --- Texts that obey: regular expressions, grammars, JSON schemas.
+  constrain = "lull.constrain",
+  --- Records of how each token of a text was chosen.
+  explore = "lull.explore",
+  --- Templates in Jinja's language.
+  template = "lull.template",
+  --- The formats of conversations.
+  chat = "lull.chat",
+  --- Waiting for the model as a host does: coroutines, ticks, event loops.
+  async = "lull.async",
+}
+
+setmetatable(lull, {__index = function(self, name)
+  local module = LATER[name] and require(LATER[name])
+  self[name] = module
+  return module
+end})
 
 local model, sequence = core.methods.model, core.methods.sequence
 

@@ -24,6 +24,8 @@ script='
     seq:feed(logits:min_p(0.05):temperature(0.8):sample{seed = "0x7", position = #seq})
   end
   print(seq:text())
+  print(require("lull.template").render([[{{ 1.5 + x }} {{ "2.5" | float | tojson }} {{ "%.2f" % 0.125 }}
+    {{ "TITLE ıİ" | lower }} {{ "title" | upper }} {{ ["b", "É", "a", "B"] | sort }}]], {x = 0.25}))
 '
 tell() {
   echo "$script" | LD_PRELOAD="$LULL_PRELOAD" LOCPATH="$folder" "$LUA" - "$1" > "$folder/$1.out" 2>&1

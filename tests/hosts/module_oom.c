@@ -81,6 +81,11 @@ static const char script[] =
     "out[3] = need(fork:score('a little girl'))[1]\n"
     "out[4] = need(fork:text())\n"
     "out[5] = #need(shared:encode('lily'))\n"
+    "local grammar = need(core.grammar(model, {rules = {{{1, -1}, {}}}, sets = "
+    "{('\\255'):rep(32)}}))\n"
+    "local matcher = need(need(grammar:matcher()):clone())\n"
+    "need(matcher:mask(need(seq:logits())))\n"
+    "need(matcher:accept_text('lily'))\n"
     "return table.concat(out, ' ')\n";
 
 /* 0 = the k-th call never came. */

@@ -23,15 +23,15 @@
 -- @module lull.constrain.json_schema
 local characters = require "lull.constrain.characters"
 local json = require "lull.constrain.json"
+local json_strings = require "lull.constrain.json_strings"
 local merging = require "lull.constrain.merging"
 local numbers = require "lull.constrain.numbers"
 local program = require "lull.constrain.program"
-local regex = require "lull.constrain.regex"
 
 local json_schema = {}
 
-local alt, bytes, many, seq, text = program.alt, program.bytes, program.many, program.seq,
-  program.text
+local alt, many, seq, text = program.alt, program.many, program.seq, program.text
+local CHARACTER, FORMATS, PLAIN = json_strings.CHARACTER, json_strings.FORMATS, json_strings.PLAIN
 local NOTHING = seq {}
 local ANY = "any JSON value" -- a rule; no JSON pointer looks like this
 
@@ -64,53 +64,6 @@ local GENERAL = set "type enum const anyOf oneOf allOf $ref nullable"
 local function fail(place, message)
   error {message = message, place = place}
 end
-
--------------------------------------------------------------------------------- strings
-
-local PLAIN = characters.without {{0, 0x1F}, {0x22, 0x22}, {0x5C, 0x5C}}
-local HEX = bytes {{0x30, 0x39}, {0x41, 0x46}, {0x61, 0x66}}
-
-local function letters(list)
-  local ranges = {}
-  for i = 1, #list do
-    ranges[i] = {list:byte(i), list:byte(i)}
-  end
-  return bytes(ranges)
-end
-
--- A character of a string: itself, or an escape; \u with four digits, or two for a pair.
-local D = letters "dD"
-local CHARACTER = alt {
-  characters.pattern(PLAIN),
-  seq {text "\\", letters '"\\/bfnrt'},
-  seq {text "\\u", letters "0123456789abcefABCEF", HEX, HEX, HEX},
-  seq {text "\\u", D, letters "01234567", HEX, HEX},
-  seq {text "\\u", D, letters "89abAB", HEX, HEX, text "\\u", D, letters "cdefCDEF", HEX, HEX},
-}
-
--- One character of a set in the one way that it is written: as it is, or as its shortest escape.
-local function written(ranges)
-  local list = {characters.pattern(characters.both(ranges, PLAIN))}
-  for _, range in ipairs(characters.both(ranges, {{0, 0x1F}, {0x22, 0x22}, {0x5C, 0x5C}})) do
-    for code = range[1], range[2] do
-      list[#list + 1] = text(json.character(string.char(code)))
-    end
-  end
-  return list[1] and alt(list)
-end
-
-local function expression(source)
-  return regex.pattern(source, {encode = written})
-end
-
-local LEAP = "(\\d\\d(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
-local DATE = "(\\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)"
-  .. "|02-(0[1-9]|1\\d|2[0-8]))|" .. LEAP .. "-02-29)"
-local TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+\\-]([01]\\d|2[0-3]):[0-5]\\d)"
-local FORMATS = {
-  date = expression(DATE), time = expression(TIME), ["date-time"] = expression(DATE .. "T" .. TIME),
-  uuid = expression "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-}
 
 -------------------------------------------------------------------------------- reading
 
@@ -176,7 +129,7 @@ end
 
 -- What a pattern matches anywhere in a string, unless it says that there is nothing around.
 local function searched(source, place)
-  local ok, alternatives = pcall(regex.read, source, {encode = written})
+  local ok, alternatives = pcall(json_strings.expression, source)
   if not ok then
     fail(place, "the pattern is wrong: " .. (alternatives.message or tostring(alternatives)))
   end
@@ -454,7 +407,7 @@ local function types_of(schema)
         fail(schema.place .. "/type", "there is no such type")
       end
     end
-    return given
+    return given[1] and given or fail(schema.place .. "/type", "no type is allowed")
   elseif given ~= nil then
     if type(given) ~= "string" or not types[given] then
       fail(schema.place .. "/type", "there is no such type")

@@ -210,6 +210,7 @@ function Text:is_end(id)
   return id == self.bos or id == self.eos
 end
 
+-- true or false; or nil, message, code.
 function Text:allows(id)
   if self:is_end(id) then
     return self.matcher:complete()
@@ -217,7 +218,8 @@ function Text:allows(id)
   return self.matcher:allows(id)
 end
 
--- Ban what the constraint does not allow. Both BOS and EOS end a text.
+-- Ban what the constraint does not allow. Both BOS and EOS end a text. nil, message, code where
+-- that cannot be found out (a limit) or nothing is left.
 function Text:mask(logits)
   local kept = {}
   if self.matcher:complete() then
@@ -225,10 +227,17 @@ function Text:mask(logits)
       kept[id] = id >= 0 and logits:get(id) or nil
     end
   end
-  self.matcher:mask(logits)
+  local ok, message, code = self.matcher:mask(logits)
+  if not ok then
+    return nil, message, code
+  end
   for id, value in pairs(kept) do
     logits:set(id, value)
   end
+  if not logits:argmax() then
+    return nil, "the constraint allows no token here", "EINVAL"
+  end
+  return true
 end
 
 -- Choose under a constraint, exactly from the masked distribution. Most tokens that a model wants
@@ -238,21 +247,28 @@ end
 function Text:choose_allowed(logits)
   local strategy, seq, draw = self.strategy, self.seq, self.draw
   local selector = strategy.redraws and strategy[#strategy]
+  local ok, message, code
   if selector then
-    local id, message, code = strategy:apply(logits, seq, draw)
-    if id == nil or self:allows(id) then
-      return id, message, code
+    local id
+    id, message, code = strategy:apply(logits, seq, draw)
+    if id == nil then
+      return nil, message, code
+    end
+    ok, message, code = self:allows(id)
+    if ok then
+      return id
+    elseif ok == nil then
+      return nil, message, code
     end
     draw:discard(#seq)
-    self:mask(logits)
-    if logits:argmax() then
+    if self:mask(logits) then
       return selector:apply(logits, seq, draw)
     end
     self:fresh(logits) -- the chain had left nothing that is allowed
   end
-  self:mask(logits)
-  if not logits:argmax() then
-    return nil, "the constraint allows no token here", "EINVAL"
+  ok, message, code = self:mask(logits)
+  if not ok then
+    return nil, message, code
   end
   return strategy:apply(logits, seq, draw)
 end

@@ -70,12 +70,16 @@ function constrained.text(constraint, seed, given)
   return text, false
 end
 
---- A random text under a constraint, byte by byte.
+--- A random text under a constraint, byte by byte where there is a choice.
 -- @return the text, or nil when it came to no end
 function constrained.bytes(constraint, seed, alphabet)
-  local grammar = constraint.grammar
-  local matcher, text = assert(grammar:matcher()), ""
+  local matcher, text = assert(constraint.grammar:matcher()), ""
   for position = 1, 4000 do
+    local forced = matcher:forced()
+    if forced then
+      assert(matcher:accept_text(forced))
+      text = text .. forced
+    end
     if matcher:complete() and constrained.pick(4, seed, 2 * position) == 1 then
       return text
     end

@@ -3,6 +3,7 @@
 local constrain = require "lull.constrain"
 local errors = require "server.errors"
 local lrucache = require "resty.lrucache"
+require "lull.constrain.json_schema" -- now, while its file can be read for sure
 
 local cjson = require "cjson"
 
