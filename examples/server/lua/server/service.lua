@@ -1,5 +1,6 @@
 --- A model that is served: what was loaded once for all workers, and this worker's engine.
 -- @module server.service
+local chat = require "lull.chat"
 local engine = require "server.engine"
 local errors = require "server.errors"
 local limits = require "server.limits"
@@ -21,6 +22,13 @@ local function digest_of(path)
   return table.concat(parts)
 end
 
+-- The format of conversations: what the configuration says, else what the model's template writes,
+-- else one text after the other.
+local function format_of(given, model)
+  local template = model:chat_template()
+  return given.chat or template and chat.detect(template) or "raw"
+end
+
 --- Load a model.
 -- @param given {name, path, tokenizer, precision, chat}
 -- @param config of the server
@@ -34,7 +42,8 @@ function service.load(given, config, strategies)
     return nil, message
   end
   return setmetatable({
-    name = given.name, path = given.path, chat = given.chat, model = model, bos = model:bos(),
+    name = given.name, path = given.path, chat = format_of(given, model),
+    model = model, bos = model:bos(),
     strategies = strategies, config = config, longest_piece = model:info().max_token_bytes,
     defaults = config.defaults, seconds = config.limits.seconds,
     wait_seconds = config.limits.wait_seconds,

@@ -1,5 +1,6 @@
 --- The configuration, checked and completed.
 -- @module server.settings
+local chat = require "lull.chat"
 local options = require "lull.options"
 
 local settings = {}
@@ -28,7 +29,7 @@ local MODEL_RULES = {
   path = {type = "string"},
   tokenizer = {type = "string"},
   precision = {one_of = {"f32", "q8", "q4"}},
-  chat = {type = "string"},
+  chat = {one_of = chat.names()},
 }
 
 local LIMIT_RULES = {
