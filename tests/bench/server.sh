@@ -89,8 +89,8 @@ for model in $models; do
   case $model in
     lullaby) measure lullaby "$root/examples/models/lullaby.bin" ;;
     *)
-      make_model "$model" 64
-      measure "$model q8" "$scratch/$model-g64.bin"
+      make_model "$model" 32
+      measure "$model q8" "$scratch/$model-g32.bin"
       ;;
   esac
 done > "$scratch/rows"

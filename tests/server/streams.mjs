@@ -119,12 +119,12 @@ await test("a connection is kept for the next request", async () => {
 
 await test("clients that go away end their texts, and only theirs", async () => {
   const closed = await metric('lull_texts_total{end="closed"}');
+  const seeds = Array.from({length: 8}, (_, i) => 200 + i);
+  const expected = alone(seeds.map(seed => ({prompt: "Once upon a time", options: {...longAlone, seed}})));
   const leaving = Array.from({length: 24}, (_, i) => stream(100 + i, long));
-  const staying = Array.from({length: 8}, (_, i) => stream(200 + i, long));
+  const staying = seeds.map(seed => stream(seed, long));
   await Promise.all(leaving.map(said => said.first));
   leaving.forEach((said, i) => i % 2 ? said.socket.destroy() : said.socket.end()); // half of them half
-  const expected = alone(staying.map((_, i) =>
-    ({prompt: "Once upon a time", options: {...longAlone, seed: 200 + i}})));
   for (const [i, said] of staying.entries()) {
     assert.equal(text(events(await said.answer)), expected[i]);
     said.socket.destroy();
@@ -135,11 +135,11 @@ await test("clients that go away end their texts, and only theirs", async () => 
 });
 
 await test("a client that does not read holds nobody up, and gets all in the end", async () => {
+  const [expected] = alone([{prompt: "Once upon a time", options: {...longAlone, seed: 300}}]);
+  const [quick] = alone([{prompt: "Once upon a time", options: {max_tokens: 200, seed: 301}}]);
   const slow = stream(300, {n: 16, logprobs: 20, ...long});
   slow.socket.pause();
   await sleep(50);
-  const [expected] = alone([{prompt: "Once upon a time", options: {...longAlone, seed: 300}}]);
-  const [quick] = alone([{prompt: "Once upon a time", options: {max_tokens: 200, seed: 301}}]);
   const other = stream(301);
   assert.equal(text(events(await other.answer)), quick);
   other.socket.destroy();
@@ -166,16 +166,16 @@ await test("what is no HTTP gets an answer", async () => {
 await test("a reload lets streams end, and the next ones begin", async () => {
   const [before] = workers();
   const told = await metric("lull_generated_tokens_total");
-  const running = Array.from({length: 8}, (_, i) => stream(400 + i, long));
+  const seeds = Array.from({length: 8}, (_, i) => 400 + i);
+  const expected = alone(seeds.map(seed => ({prompt: "Once upon a time", options: {...longAlone, seed}})));
+  const [fresh] = alone([{prompt: "Once upon a time", options: {max_tokens: 200, seed: 500}}]);
+  const running = seeds.map(seed => stream(seed, long));
   await Promise.all(running.map(said => said.first));
   process.kill(Number(pid), "SIGHUP");
   await until("a new worker", () => workers().some(one => one !== before));
-  const [fresh] = alone([{prompt: "Once upon a time", options: {max_tokens: 200, seed: 500}}]);
   const next = stream(500);
   assert.equal(text(events(await next.answer)), fresh);
   next.socket.destroy();
-  const expected = alone(running.map((_, i) =>
-    ({prompt: "Once upon a time", options: {...longAlone, seed: 400 + i}})));
   for (const [i, said] of running.entries()) {
     assert.equal(text(events(await said.answer)), expected[i]);
     said.socket.destroy();

@@ -1,8 +1,11 @@
---- The engine of a model: all texts of a worker share one context, and each step serves all.
+--- The engine of a model: a step serves all texts of a group, and most often there is one group.
 --
 -- Requests hand in texts; a loop runs for as long as there are any, as a timer of nginx. Between
 -- two steps it chooses the next token of each text; during a step, which runs on threads of its
 -- own, nginx does everything else.
+--
+-- Where a core is free and there are many texts, they make two groups, each with a context and a
+-- loop: while tokens are chosen for the one, the other is evaluated.
 -- @module server.engine
 local background = require "server.background"
 local decode = require "lull.decode"
@@ -18,51 +21,109 @@ Engine.__index = Engine
 local PROMPT_ROWS = 64
 local MOST_ROWS = 1024 -- of a context's pass
 
+-- With fewer texts a second group is not worth another pass over the weights.
+local WORTH_HALVING = 16
+
 local MOST_AT_ONCE = 0.002 -- seconds that nginx waits for the choice of tokens
 
---- @param model
--- @param given {streams = so many texts are told at a time, length, threads, kv, cpu}
--- @return the engine, or nil, message, code
-function engine.new(model, given)
-  local rows = math.min(given.streams + PROMPT_ROWS, MOST_ROWS)
+-------------------------------------------------------------------------------- opening
+
+-- How many threads 0 means: as many as there are cores.
+local function cores_of(model)
+  local probe = model:context {sequences = 1, length = 1, threads = 0}
+  local cores = probe and probe:info().threads or 1
+  if probe then
+    probe:close()
+  end
+  return cores
+end
+
+-- A group: {context, telling = so many of its texts, told = these by their number in its loop}.
+local function open_group(model, width, given)
   local context, message, code = model:context {
-    sequences = given.streams, length = given.length, threads = given.threads, kv = given.kv,
-    cpu = given.cpu, batch = rows,
+    sequences = width, length = given.length, threads = given.threads, kv = given.kv,
+    batch = math.min(width + PROMPT_ROWS, MOST_ROWS),
   }
   if not context then
     return nil, message, code
   end
-  return setmetatable({
-    model = model, context = context, length = context:info().length, streams = given.streams,
-    waiting = {},     -- texts, the oldest at `first`
-    first = 1, last = 0,
-    told = {},        -- texts that are told, by their number in the loop that runs
-    count = 0,        -- how many it has begun
-    awake = 0,        -- since when nginx waits
-    telling = 0,      -- how many are
-    looping = false,
-  }, Engine)
+  return {context = context, width = width, telling = 0, told = {}, looping = false, awake = 0}
 end
+
+--- @param model
+-- @param given {streams = so many texts are told at a time, length, threads, kv}
+-- @return the engine, or nil, message, code
+function engine.new(model, given)
+  local halves = given.streams >= WORTH_HALVING and given.threads ~= 0
+    and cores_of(model) > given.threads
+  local self = setmetatable({
+    model = model, streams = given.streams,
+    groups = {},
+    waiting = {}, first = 1, last = 0, -- texts, the oldest at `first`
+  }, Engine)
+  for i = 1, halves and 2 or 1 do
+    local group, message, code =
+      open_group(model, halves and math.ceil(given.streams / 2) or given.streams, given)
+    if not group then
+      return nil, message, code
+    end
+    self.groups[i] = group
+  end
+  self.length = self.groups[1].context:info().length
+  return self
+end
+
+-------------------------------------------------------------------------------- the queue
 
 --- How many texts wait for a place.
 function Engine:queue_length()
   return self.last - self.first + 1
 end
 
+--- How many texts are told.
+function Engine:telling()
+  local telling = 0
+  for _, group in ipairs(self.groups) do
+    telling = telling + group.telling
+  end
+  return telling
+end
+
+-- Shall the next text be this group's? The first one has all until there are enough for two, then
+-- the smaller.
+local function is_next(self, group)
+  local first, second = self.groups[1], self.groups[2]
+  if not second or group.telling >= group.width then
+    return not second
+  elseif group == first then
+    return first.telling < WORTH_HALVING / 2 or first.telling <= second.telling
+  end
+  return first.telling >= WORTH_HALVING / 2 and second.telling < first.telling
+end
+
+-- Start the loop of the group that takes the next text. true, or nil and what keeps it.
+local function wake(self)
+  for _, group in ipairs(self.groups) do
+    if not group.looping and is_next(self, group) then
+      local ok, message = ngx.timer.at(0, function() self:loop(group) end)
+      if not ok then
+        return nil, message
+      end
+      group.looping = true
+    end
+  end
+  return true
+end
+
 --- Hand in a text.
+-- @return true, or nil and what keeps it from being told
 function Engine:submit(text)
   self.last = self.last + 1
   self.waiting[self.last] = text
-  if not self.looping then
-    self.looping = true
-    local ok, message = ngx.timer.at(0, function()
-      self:loop()
-    end)
-    if not ok then
-      self.looping = false
-      self.waiting[self.last], self.last = nil, self.last - 1
-      return nil, message
-    end
+  local ok, message = wake(self)
+  if not ok then
+    self.waiting[self.last], self.last = nil, self.last - 1
+    return nil, message
   end
   return true
 end
@@ -78,71 +139,74 @@ function Engine:next_text()
   end
 end
 
--- The next task of the loop, or false where there is none now.
-function Engine:next_task()
-  local text = self:next_text()
+-------------------------------------------------------------------------------- the loop
+
+-- Called by a text after each token: nginx goes round before the texts have kept it for too long.
+local function breathe(group)
+  if lull.clock() - group.awake > MOST_AT_ONCE then
+    background.breathe()
+    group.awake = lull.clock()
+  end
+end
+
+-- The next task of a group, or false where there is none for it now.
+function Engine:next_task(group)
+  local text = is_next(self, group) and self:next_text()
   if not text then
     return false
   end
-  self.count = self.count + 1
-  self.told[self.count] = text
-  self.telling = self.telling + 1
+  group.count = group.count + 1
+  group.told[group.count] = text
+  group.telling = group.telling + 1
+  wake(self)
   return function()
-    text:run(self)
+    text:run(group.context, function() breathe(group) end)
   end
 end
 
 -- A task has ended. What it raised is a strategy's mistake, and concerns this text alone.
-function Engine:task_done(i, result)
-  local text = self.told[i]
-  self.told[i] = nil
-  self.telling = self.telling - 1
+local function task_done(group, i, result)
+  local text = group.told[i]
+  group.told[i] = nil
+  group.telling = group.telling - 1
   if result.failed then
     ngx.log(ngx.ERR, "a text failed: ", tostring(result.error))
     text:finish("the text failed: see the server's log")
   end
 end
 
-function Engine:step(context)
+local function step(group)
   local start = lull.clock()
-  local remaining, message, code = background.step(context)
-  self.awake = lull.clock()
-  metrics.observe("lull_step_seconds", self.awake - start)
+  local remaining, message, code = background.step(group.context)
+  group.awake = lull.clock()
+  metrics.observe("lull_step_seconds", group.awake - start)
   return remaining, message, code
 end
 
--- Called by a text after each token: nginx goes round before the texts have kept it for too long.
-function Engine:breathe()
-  if lull.clock() - self.awake > MOST_AT_ONCE then
-    background.breathe()
-    self.awake = lull.clock()
-  end
-end
-
 -- Tell texts until there are none.
-function Engine:loop()
-  self.told, self.count, self.telling, self.awake = {}, 0, 0, lull.clock()
-  local ok, message = pcall(decode.run, function() return self:next_task() end, {
-    width = self.streams, errors = "return",
-    done = function(i, result) self:task_done(i, result) end,
-    step = function(context) return self:step(context) end,
+function Engine:loop(group)
+  group.told, group.count, group.telling, group.awake = {}, 0, 0, lull.clock()
+  local ok, message = pcall(decode.run, function() return self:next_task(group) end, {
+    width = group.width, errors = "return",
+    done = function(i, result) task_done(group, i, result) end,
+    step = function() return step(group) end,
   })
-  self.looping = false
+  group.looping = false
   if not ok then
-    self:give_up(message)
+    self:give_up(group, message)
   end
 end
 
 -- The loop itself broke: nobody shall wait for ever.
-function Engine:give_up(message)
+function Engine:give_up(group, message)
   ngx.log(ngx.ERR, "the loop failed: ", tostring(message))
-  for _, text in pairs(self.told) do
+  for _, text in pairs(group.told) do
     text:finish("the server failed: see its log")
   end
+  group.told, group.telling = {}, 0
   for text in function() return self:next_text() end do
     text:finish("the server failed: see its log")
   end
-  self.telling = 0
 end
 
 return engine

@@ -97,7 +97,7 @@ end
 local function health()
   local telling, waiting, broken = 0, 0, nil
   for _, one in pairs(services) do
-    telling = telling + (one.engine and one.engine.telling or 0)
+    telling = telling + (one.engine and one.engine:telling() or 0)
     waiting = waiting + (one.engine and one.engine:queue_length() or 0)
     broken = broken or not one.engine
   end
@@ -109,7 +109,7 @@ end
 local function tell_metrics()
   metrics.set("lull_memory_bytes", collectgarbage "count" * 1024)
   for _, one in pairs(services) do
-    metrics.set("lull_texts_telling", one.engine and one.engine.telling or 0)
+    metrics.set("lull_texts_telling", one.engine and one.engine:telling() or 0)
     metrics.set("lull_texts_waiting", one.engine and one.engine:queue_length() or 0)
   end
   answer.text(metrics.tell(), "text/plain; version=0.0.4; charset=utf-8")

@@ -27,7 +27,7 @@ function Limits:admit(client, n, engine)
         .. " more were asked for, and " .. self.given.per_client .. " are allowed",
     }
   end
-  local free = engine.streams - engine.telling - waiting
+  local free = engine.streams - engine:telling() - waiting
   if n - free > self.given.queue then
     errors.raise {
       status = 503, code = "overloaded", retry_after = retry_after(self, waiting, engine.streams),

@@ -79,9 +79,9 @@ local function score_prompt(self, seq)
 end
 
 -- Tell the text; nil, message, code when something fails.
-local function tell(self, engine)
+local function tell(self, context, breathe)
   local seq, ok, message, code
-  seq, message, code = engine.context:sequence()
+  seq, message, code = context:sequence()
   if not seq then
     return nil, message, code
   end
@@ -108,20 +108,22 @@ local function tell(self, engine)
       self.size = self.size + #piece
       self.fresh[#self.fresh + 1] = piece
       self.reader:wake()
-      engine:breathe()
+      breathe()
     end
-  until not piece
-  self.told_ids = message == nil and seq:tokens(#self.ids + 1) or nil
+  until not piece or self:is_done() -- it may have been closed meanwhile
+  self.told_ids = not self:is_done() and message == nil and seq:tokens(#self.ids + 1) or nil
   return message == nil, message, code
 end
 
 --- The task that tells it. A strategy's error passes through to whoever runs the tasks.
-function Text:run(engine)
+-- @param context in which
+-- @param breathe called after each piece, and may yield
+function Text:run(context, breathe)
   if self.state ~= "waiting" then
     return
   end
   self.state, self.began = "telling", lull.clock()
-  local ok, message = tell(self, engine)
+  local ok, message = tell(self, context, breathe)
   self:finish(not ok and (message or "the text could not be told") or nil)
 end
 
