@@ -83,15 +83,12 @@ end
 -------------------------------------------------------------------------------- log-probabilities
 
 local function top_of(entry)
-  local top, seen = object {}, {}
+  local top = {}
   for _, candidate in ipairs(entry.top) do
     local shown = pieces.shown(candidate.piece)
-    if not seen[shown] then
-      seen[shown] = true
-      top[#top + 1] = {shown, candidate.logprob}
-    end
+    top[shown] = top[shown] or candidate.logprob -- of two that look the same the likelier
   end
-  return top
+  return json.map(top)
 end
 
 -- The log-probabilities of some tokens. `place` is where the text goes on: {at = characters before,

@@ -47,7 +47,7 @@ local function best(model, logits, n)
 end
 
 -- Evaluate the prompt and note how probable each of its tokens was. true, or nil, message, code.
-local function score_prompt(self, seq)
+local function score_prompt(self, seq, breathe)
   local ids, n, model = self.ids, self.prompt_logprobs, seq:model()
   local tops = {}
   for first = 1, #ids, CHUNK do
@@ -68,6 +68,7 @@ local function score_prompt(self, seq)
       tops[i + 1] = best(model, logits, n)
       logits:close()
     end
+    breathe()
   end
   local scores = seq:scores()
   for i, id in ipairs(ids) do
@@ -87,7 +88,7 @@ local function tell(self, context, breathe)
   end
   self.seq = seq
   if self.prompt_logprobs then
-    ok, message, code = score_prompt(self, seq)
+    ok, message, code = score_prompt(self, seq, breathe)
   else
     ok, message, code = seq:feed(self.ids)
   end
