@@ -42,6 +42,15 @@ static int logits_divergence(lua_State *L)
     return 1;
 }
 
+/* logits:kl(other) -> Kullback-Leibler divergence of the other from this, in nats */
+static int logits_kl(lua_State *L)
+{
+    const lull_lua_logits *v = lull_open_logits(L), *other = lull_open_other(L, 2, v);
+    lull_need_logits(L, other);
+    lua_pushnumber(L, lull_logits_kl(v->values, other->values, (size_t)v->n));
+    return 1;
+}
+
 /* ------------------------------------------------------------------------------- candidates */
 
 /* What candidates() iterates over: a snapshot, so that the loop may change, step or close
@@ -194,8 +203,12 @@ static int logits_llama2c(lua_State *L)
 /* logits:logprob(id): log-probability of id in the step's own, unchanged distribution */
 static int logits_logprob(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_view(L);
-    lua_pushnumber(L, lull_logits_logprob(v->raw, (size_t)v->n, lull_id_argument(L, 2, v)));
+    const lull_lua_logits *v = lull_open_view(L);
+    const int32_t id = lull_id_argument(L, 2, v);
+    if (v->sequence != NULL)
+        lua_pushnumber(L, (double)v->raw[id] - lull_sequence_logsumexp(v->sequence->handle));
+    else
+        lua_pushnumber(L, lull_logits_logprob(v->raw, (size_t)v->n, id));
     return 1;
 }
 
@@ -229,6 +242,7 @@ const luaL_Reg lull_logits_readers[] = {
     {"entropy", logits_entropy},
     {"moments", logits_moments},
     {"divergence", logits_divergence},
+    {"kl", logits_kl},
     {"candidates", logits_candidates},
     {"argmax", logits_argmax},
     {"max", logits_max},

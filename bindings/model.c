@@ -308,6 +308,13 @@ static int model_chat_template(lua_State *L)
     return 1;
 }
 
+/* model:fingerprint() -> "0x" and 16 digits: which model this is, on every machine */
+static int model_fingerprint(lua_State *L)
+{
+    lull_push_hex(L, lull_model_fingerprint(model_of(L, 1)));
+    return 1;
+}
+
 /* ---------------------------------------------------------------------------------- methods */
 
 static int model_info(lua_State *L)
@@ -393,6 +400,7 @@ void lull_register_model(lua_State *L)
         {"token_text", model_token_text},
         {"find_token", model_find_token},
         {"chat_template", model_chat_template},
+        {"fingerprint", model_fingerprint},
         {"info", model_info},
         {"vocab_size", model_vocab_size},
         {"bos", model_bos},

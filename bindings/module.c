@@ -19,6 +19,10 @@
  *  core.llama2c_state(seed)              for logits:llama2c; :value, :clone, :reset(seed)
  *  core.token_set(n | model, tokens)     see token_set.c; tokens = id | ids | set, here and below
  *  core.cpus()                           {{name =, available =}, ...}, the best last
+ *  core.file(path, {create =, lock =})   results are kept in: file:write(text), :sync(), :size(),
+ *                                        :read(offset, n), :truncate(n), :regular(), :close()
+ *  core.file_id(path)                    the same text for all names of one file
+ *  core.signals()                        holds INT, TERM and HUP back; signals:poll(), :close()
  *  core.utf8_complete(text)              bytes of whole characters at its start
  *  core.read_bandwidth(bytes, {threads = 1, seconds = 0.2})        bytes per second
  *  core.clock()  core.version  core.math.{exp, log, pow, sin, cos}
@@ -28,6 +32,7 @@
  *  model:encode(text, {start = true})    ids; start puts BOS and the dummy space first
  *  model:token_text(id)  :find_token(text)  :chat_template()
  *  model:decode(ids)  :piece(id)  :info()  :vocab_size()  :bos()  :eos()  :close()
+ *  model:fingerprint()                   64 bits in hexadecimal: which model, in which precision
  *      A closed model's contexts go on.  Models are shared by all Lua states of the process.
  *
  *  context:sequence()                    when all places are taken, garbage is collected first
@@ -65,7 +70,7 @@
  *      no_repeat(sequence, n, {last =, from =})
  *  and that return something else:
  *      get(id)  size()  argmax()  max()  logsumexp()  entropy()  moments()  prob(id)
- *      divergence(logits)  candidates(k)  clone()  close()
+ *      divergence(logits)  kl(logits)  candidates(k)  clone()  close()
  *      sample(u | {seed =, stream =, rng =, position =, purpose =, attempt =})
  *      llama2c(state, temperature, top_p)
  *      logprob(id)           in the step's own distribution, whatever was changed since
@@ -180,6 +185,9 @@ static const luaL_Reg functions[] = {
     {"is_green", lull_lua_is_green},
     {"llama2c_state", lull_lua_llama2c_new},
     {"token_set", lull_lua_token_set_new},
+    {"file", lull_lua_file_new},
+    {"file_id", lull_lua_file_id},
+    {"signals", lull_lua_signals_new},
     {"utf8_complete", utf8_complete},
     {"clock", clock_seconds},
     {"read_bandwidth", read_bandwidth},
@@ -212,6 +220,10 @@ int luaopen_lull_core(lua_State *L)
     lua_setfield(L, -2, "llama2c_state");
     lull_register_token_set(L);
     lua_setfield(L, -2, "token_set");
+    lull_register_file(L);
+    lua_setfield(L, -2, "file");
+    lull_register_signals(L);
+    lua_setfield(L, -2, "signals");
     lua_setfield(L, -2, "methods");
 
     lua_newtable(L);

@@ -99,7 +99,8 @@ enum {
 };
 
 extern const lull_kind lull_model_kind, lull_context_kind, lull_sequence_kind, lull_logits_kind,
-    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind, lull_grammar_kind, lull_matcher_kind;
+    lull_rng_kind, lull_llama2c_kind, lull_token_set_kind, lull_grammar_kind, lull_matcher_kind,
+    lull_file_kind, lull_signals_kind;
 
 /* Create each type and push its method table. */
 void lull_register_model(lua_State *L);
@@ -111,6 +112,8 @@ void lull_register_llama2c(lua_State *L);
 void lull_register_token_set(lua_State *L);
 void lull_register_grammar(lua_State *L);
 void lull_register_matcher(lua_State *L);
+void lull_register_file(lua_State *L);
+void lull_register_signals(lua_State *L);
 
 /* ---- model.c */
 int lull_lua_load(lua_State *L);
@@ -185,12 +188,20 @@ const uint32_t *lull_need_token_set(lua_State *L, int arg, int index, const char
 /* ---- grammar.c */
 int lull_lua_grammar_new(lua_State *L);
 
+/* ---- file.c, signals.c */
+int lull_lua_file_new(lua_State *L);
+int lull_lua_file_id(lua_State *L);
+int lull_lua_signals_new(lua_State *L);
+
 /* ---- rng.c */
 int lull_lua_rng_new(lua_State *L);
 int lull_lua_random(lua_State *L);
 int lull_lua_is_green(lua_State *L);
 int lull_lua_hash(lua_State *L);
 int lull_lua_llama2c_new(lua_State *L);
+
+/* Push 64 bits as "0x" and 16 hexadecimal digits. */
+void lull_push_hex(lua_State *L, uint64_t v);
 
 /* A seed, or another key of 64 bits: a number or hexadecimal digits. */
 uint64_t lull_seed_argument(lua_State *L, int arg);

@@ -37,7 +37,7 @@ static int parse_hex(const char *s, size_t n, uint64_t *out)
     return 1;
 }
 
-static void push_hex(lua_State *L, uint64_t v)
+void lull_push_hex(lua_State *L, uint64_t v)
 {
     char text[24];
     snprintf(text, sizeof text, "0x%08lx%08lx", (unsigned long)(v >> 32),
@@ -172,7 +172,7 @@ int lull_lua_hash(lua_State *L)
 {
     size_t n;
     const char *text = lull_check_text(L, 1, &n);
-    push_hex(L, lull_hash(text, n));
+    lull_push_hex(L, lull_hash(text, n));
     return 1;
 }
 
@@ -213,13 +213,13 @@ static int rng_seed(lua_State *L)
     if (rng->seed <= (uint64_t)1 << 53)
         lull_push_count(L, rng->seed);
     else
-        push_hex(L, rng->seed);
+        lull_push_hex(L, rng->seed);
     return 1;
 }
 
 static int rng_stream(lua_State *L)
 {
-    push_hex(L, check_rng(L)->stream);
+    lull_push_hex(L, check_rng(L)->stream);
     return 1;
 }
 
@@ -270,7 +270,7 @@ static lull_lua_llama2c *check_llama2c(lua_State *L)
 
 static int llama2c_value(lua_State *L)
 {
-    push_hex(L, check_llama2c(L)->state);
+    lull_push_hex(L, check_llama2c(L)->state);
     return 1;
 }
 

@@ -44,7 +44,9 @@ struct lull_sequence {
     size_t first_guess; /* the token that row 0 of guess_logits belongs to */
     lull_kept kept;
     uint64_t serial;
-    lull_sequence *next; /* in the context's list, in order of opening */
+    double log_sum;         /* log(sum(exp)) of the logits, */
+    uint64_t log_sum_stamp; /* where serial + 1 is still this */
+    lull_sequence *next;    /* in the context's list, in order of opening */
 };
 
 /* One token of a pass. */
@@ -143,6 +145,8 @@ lull_status lull_context_fail_forked(lull_error *error);
 
 /* Is a background step started and not yet waited for? (background.c) */
 int lull_background_busy(const lull_context *context);
+/* The step was running when the process forked, and this is the child. */
+int lull_background_lost(const lull_context *context);
 /* Cancel, join, free.  NULL background is fine. (background.c) */
 void lull_background_close(lull_context *context);
 

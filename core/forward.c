@@ -417,7 +417,8 @@ static void classify_rows(pass *p, const int32_t *rows, int32_t n)
     for (i = 0; i < n; i++, logits += c->vocab_stride) {
         const lull_row *row = &c->rows[rows[i]];
         if (row->score != NULL)
-            *row->score = (float)lull_logits_logprob(logits, vocab_size, row->next);
+            *row->score =
+                (float)((double)logits[row->next] - c->kernels->log_sum(logits, vocab_size));
         if (row->to != NULL && row->to != logits)
             memcpy(row->to, logits, vocab_size * sizeof(float));
     }

@@ -1,27 +1,9 @@
 /* mass.c - the range of a vector of logits, and what its tokens weigh: see logits.h. */
-#include "logits.h"
+#include "masses.h"
 
-/* A block whose values are all at most the largest so far, which a NaN is not, takes no more than that
- * comparison. */
 lull_range lull_find_range(const float *values, size_t n)
 {
-    float pad[LULL_BLOCK];
-    lull_range r = {-INFINITY, 1, 0};
-    size_t i;
-    int j;
-    for (i = 0; i < n; i += LULL_BLOCK) {
-        const float *v = lull_block(values, n, i, pad);
-        const float max = r.max;
-        uint32_t more = 0;
-        for (j = 0; j < LULL_BLOCK; j++) more |= LULL_MASK(!(v[j] <= max));
-        if (more == 0) continue;
-        for (j = 0; j < LULL_BLOCK; j++) {
-            if (v[j] > r.max) r.max = v[j];
-            r.sound &= v[j] < INFINITY;
-        }
-        if (r.max > max) r.at = i;
-    }
-    return r;
+    return lull_range_of(values, n);
 }
 
 lull_scale lull_find_scale(size_t n, float max)
@@ -35,28 +17,12 @@ lull_scale lull_find_scale(size_t n, float max)
 
 double lull_sum_block(const double *mass)
 {
-    double lane[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    int i, j;
-    for (i = 0; i < LULL_BLOCK; i += 8) {
-        for (j = 0; j < 8; j++) lane[j] += mass[i + j];
-    }
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    return lull_block_sum(mass);
 }
 
-/* The masses of values from..to-1 (from a multiple of LULL_BLOCK) together. */
 double lull_sum_mass(const float *values, size_t from, size_t to, const lull_scale *s)
 {
-    float pad[LULL_BLOCK];
-    double mass[LULL_BLOCK], total = 0;
-    size_t i;
-    for (i = from; i < to; i += LULL_BLOCK) {
-        const float *v = lull_block(values, to, i, pad);
-        if (!lull_reaches(v, s->max - LULL_DEEPEST)) continue;
-        lull_weigh(v, s, mass);
-        total += lull_sum_block(mass);
-    }
-    return total;
+    return lull_mass_of(values, from, to, s);
 }
 
 double lull_total_mass(const float *values, size_t n, const lull_scale *s)
@@ -64,15 +30,10 @@ double lull_total_mass(const float *values, size_t n, const lull_scale *s)
     return lull_sum_mass(values, 0, n, s);
 }
 
-/* The logarithm of the sum, in the environment of the caller. */
+/* In the environment of the caller. */
 double lull_log_sum(const float *values, size_t n)
 {
-    const lull_range r = lull_find_range(values, n);
-    lull_scale s;
-    if (!r.sound) return (double)NAN;
-    if (r.max == -INFINITY) return (double)-INFINITY;
-    s = lull_find_scale(n, r.max);
-    return (double)r.max + lull_log(lull_total_mass(values, n, &s));
+    return lull_log_sum_of(values, n);
 }
 
 lull_spread lull_find_spread(const float *values, size_t n, const lull_scale *s)

@@ -7,6 +7,9 @@
  * over the weights.  They are no part of the text: a feed that brings the same token makes it one, and
  * its logits are there already; any other drops them. */
 #include "context.h"
+#include "fpenv.h"
+
+#include <math.h> /* NAN */
 
 static const uint32_t NAN_BITS = 0x7fc00000u;
 
@@ -208,6 +211,32 @@ static int asks_for_nothing(const lull_feed_options *o)
     return o == NULL || (!o->score && !o->all_logits && !o->hidden && o->n_layers == 0);
 }
 
+/* In the environment of the kernels; volatile: the call stays inside it. */
+static double kernels_log_sum(const lull_context *c, const float *logits)
+{
+    volatile double result;
+    uint32_t saved = 0;
+    lull_fpenv env;
+    lull_fpenv_enter(&env);
+    if (c->kernels->enter != NULL) saved = c->kernels->enter();
+    result = c->kernels->log_sum(logits, (size_t)c->model->config.vocab_size);
+    if (c->kernels->leave != NULL) c->kernels->leave(saved);
+    lull_fpenv_leave(&env);
+    return result;
+}
+
+double lull_sequence_logsumexp(lull_sequence *s)
+{
+    const uint64_t stamp = lull_sequence_serial(s) + 1;
+    /* What is queued by now leaves the logits as they are until it is evaluated. */
+    if (s->n_tokens == 0 || (!s->has_logits && s->serial == 0)) return (double)NAN;
+    if (s->log_sum_stamp != stamp) {
+        s->log_sum = kernels_log_sum(s->context, s->logits);
+        s->log_sum_stamp = stamp;
+    }
+    return s->log_sum;
+}
+
 lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n,
                                const lull_feed_options *options, lull_error *error)
 {
@@ -231,8 +260,7 @@ lull_status lull_sequence_feed(lull_sequence *s, const int32_t *tokens, size_t n
     /* The step scores a token when it evaluates the one before it; the logits before the first of
      * these may be here already. */
     if ((wants & WANT_SCORE) != 0 && s->has_logits)
-        s->scores[first] = (float)lull_logits_logprob(
-            s->logits, (size_t)s->context->model->config.vocab_size, tokens[0]);
+        s->scores[first] = (float)((double)s->logits[tokens[0]] - lull_sequence_logsumexp(s));
     s->has_logits = 0;
     s->n_tokens += n;
     reserve(s);

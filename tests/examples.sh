@@ -55,7 +55,11 @@ for script in examples/strategies/*.lua; do
   printf '2\n\nbig\nu\n1\nq\n' > "$answers"
   example "strategies-$name" run_lua "$script" < "$answers"
 done
+for script in examples/evaluate/*.lua; do
+  example "evaluate-$(basename "$script" .lua)" run_lua "$script"
+done
 example embed-story "$BUILD/examples/embed/story" $model "Once upon a time" 7
 example embed-host "$BUILD/examples/embed/host" examples/embed/hero.lua $model Lily
+example embed-states "$BUILD/examples/embed/states" examples/embed/hero.lua $model Lily Tom Mia Ben
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

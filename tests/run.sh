@@ -215,7 +215,7 @@ aarch64() {
 ppc_g4() {
   programs ppc-g4/ "$BUILD/ppc" qemu-ppc -cpu 7447a
   run ppc-g4/isa sh tests/cross/isa.sh "$BUILD/ppc" powerpc-linux-gnu-objdump
-  for script in story strategies; do
+  for script in story strategies batch; do
     run ppc-g4/$script sh tests/cross/same.sh tests/cross/$script.lua "$BUILD/ppc" altivec \
       qemu-ppc -cpu 7447a -L "$BUILD/ppc/deps/root"
   done

@@ -465,5 +465,5 @@ static void leave(uint32_t saved)
 }
 
 const lull_kernels lull_kernels_altivec = {
-    "altivec", lull_has_altivec, enter,  leave, linear_f32,    linear_q8,     linear_q4,
-    quantize,  rmsnorm,          swiglu, add,   attention_f32, attention_bf16};
+    "altivec", lull_has_altivec, enter,  leave, linear_f32,    linear_q8,      linear_q4,
+    quantize,  rmsnorm,          swiglu, add,   attention_f32, attention_bf16, log_sum};

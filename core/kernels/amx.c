@@ -513,6 +513,11 @@ static void rmsnorm(float *y, const float *x, const float *weight, int32_t dim)
     lull_kernels_avx512.rmsnorm(y, x, weight, dim);
 }
 
+static double log_sum(const float *values, size_t n)
+{
+    return lull_kernels_avx512.log_sum(values, n);
+}
+
 static void swiglu(float *gate, const float *up, int32_t n)
 {
     lull_kernels_avx512.swiglu(gate, up, n);
@@ -533,6 +538,6 @@ static void attention_bf16(const lull_attention *a, int32_t head0, int32_t head1
     lull_kernels_avx512.attention_bf16(a, head0, head1);
 }
 
-const lull_kernels lull_kernels_amx = {"amx",     lull_has_amx,  NULL,          NULL,    linear_f32,
-                                       linear_q8, linear_q4,     quantize,      rmsnorm, swiglu,
-                                       add,       attention_f32, attention_bf16};
+const lull_kernels lull_kernels_amx = {
+    "amx",    lull_has_amx, NULL,   NULL, linear_f32,    linear_q8,      linear_q4,
+    quantize, rmsnorm,      swiglu, add,  attention_f32, attention_bf16, log_sum};

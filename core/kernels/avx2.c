@@ -287,5 +287,5 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, const int streams, con
 #include "linear.h"
 
 const lull_kernels lull_kernels_avx2 = {
-    "avx2",   lull_has_avx2, NULL,   NULL, linear_f32,    linear_q8,     linear_q4,
-    quantize, rmsnorm,       swiglu, add,  attention_f32, attention_bf16};
+    "avx2",   lull_has_avx2, NULL,   NULL, linear_f32,    linear_q8,      linear_q4,
+    quantize, rmsnorm,       swiglu, add,  attention_f32, attention_bf16, log_sum};

@@ -18,5 +18,5 @@ static ALWAYS_INLINE int32x4_t dot8(int32x4_t sum, int8x16_t low, int8x16_t v, i
 #include "neon.h"
 
 const lull_kernels lull_kernels_dotprod = {
-    "dotprod", lull_has_dotprod, NULL,   NULL, linear_f32,    linear_q8,     linear_q4,
-    quantize,  rmsnorm,          swiglu, add,  attention_f32, attention_bf16};
+    "dotprod", lull_has_dotprod, NULL,   NULL, linear_f32,    linear_q8,      linear_q4,
+    quantize,  rmsnorm,          swiglu, add,  attention_f32, attention_bf16, log_sum};

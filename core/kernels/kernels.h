@@ -94,6 +94,9 @@ typedef struct lull_kernels {
      * v_t) * (1 / sum e).  Sum of e: 16 lanes over t.  v: t ascending.  Separate functions by kv type. */
     void (*attention_f32)(const lull_attention *a, int32_t head0, int32_t head1);
     void (*attention_bf16)(const lull_attention *a, int32_t head0, int32_t head1);
+
+    /* log(sum(exp(values))) of n logits, wherever they are: lull_logits_logsumexp, bit for bit. */
+    double (*log_sum)(const float *values, size_t n);
 } lull_kernels;
 
 /* The table of that name; NULL name = the best this machine runs.  EINVAL unknown (lists names),

@@ -6,6 +6,7 @@
 #ifndef LULL_KERNELS_LAYERS_H
 #define LULL_KERNELS_LAYERS_H
 
+#include "../masses.h"
 #include "expf.h"
 #include "lanes.h"
 
@@ -66,6 +67,11 @@ static void add(float *x, const float *y, int32_t n)
     int32_t i, k;
     for (k = 0; k < n; k += LANES)
         for (i = 0; i < LANES; i++) x[k + i] += y[k + i];
+}
+
+static double log_sum(const float *values, size_t n)
+{
+    return lull_log_sum_of(values, n);
 }
 
 /* ---- quantising activations */

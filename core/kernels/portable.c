@@ -189,5 +189,5 @@ static ALWAYS_INLINE void panel_quantised(const panel *p, int streams, int token
 #include "linear.h"
 
 const lull_kernels lull_kernels_portable = {
-    "portable", always,  NULL,   NULL, linear_f32,    linear_q8,     linear_q4,
-    quantize,   rmsnorm, swiglu, add,  attention_f32, attention_bf16};
+    "portable", always,  NULL,   NULL, linear_f32,    linear_q8,      linear_q4,
+    quantize,   rmsnorm, swiglu, add,  attention_f32, attention_bf16, log_sum};

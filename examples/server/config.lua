@@ -3,8 +3,8 @@
 return {
   models = {
     -- name (that of the file), path, tokenizer (beside the model),
-    -- precision ("q8", "q4", "f32"), chat (the format of conversations: a name of lull.chat; by
-    -- default what the model's own template says)
+    -- precision ("q8", "q4", "f32"), chat (the format of conversations, a name of lull.chat; by
+    -- default the template that came with the model writes them)
     {path = os.getenv "LULL_MODEL" or "../models/lullaby.bin"},
   },
   strategies = "strategies", -- a folder; requests name its files

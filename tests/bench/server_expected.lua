@@ -1,10 +1,10 @@
 -- What the texts of the load test are told alone: {"prompt": "text", ...}
 -- usage: lua5.1 server_expected.lua MODEL TOKENS COUNT
-local console = require "lull.command.console"
+local json = require "lull.json"
 local lull = require "lull"
 
 local model = assert(lull.load(arg[1]))
-local tasks, texts = {}, console.object {}
+local tasks, texts = {}, json.object {}
 for i = 1, tonumber(arg[3]) do
   tasks[i] = function()
     local prompt = "There were " .. i .. " birds"
@@ -16,4 +16,4 @@ for _, task in ipairs(tasks) do
   local prompt, text = task()
   texts[#texts + 1] = {prompt, text}
 end
-io.write(console.json(texts))
+io.write(json.encode(texts))

@@ -63,6 +63,7 @@ void test_linear_q4_tokens(const lull_kernels *k);
 void test_quantize(const lull_kernels *k);
 void test_rmsnorm(const lull_kernels *k);
 void test_swiglu(const lull_kernels *k);
+void test_log_sum(const lull_kernels *k);
 void test_add(const lull_kernels *k);
 void test_attention_f32(const lull_kernels *k);
 void test_attention_bf16(const lull_kernels *k);

@@ -113,6 +113,21 @@ void test_swiglu(const lull_kernels *k)
         }
 }
 
+void test_log_sum(const lull_kernels *k)
+{
+    int s, shape;
+    for (s = 0; s < COUNT(sizes); s++)
+        for (shape = 0; shape < N_SHAPES; shape++) {
+            const int32_t n = sizes[s];
+            const float *x = vector(SLOT_X, n, shape);
+            const double expected = lull_logits_logsumexp(x, (size_t)n);
+            const double got = k->log_sum(x, (size_t)n);
+            check_case("n %d shape %d", n, shape, 0, 0, 0, 0);
+            check_true("the same", memcmp(&got, &expected, sizeof got) == 0 ||
+                                       (got != got && expected != expected));
+        }
+}
+
 void test_add(const lull_kernels *k)
 {
     int s, shape, i;

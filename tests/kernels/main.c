@@ -33,6 +33,7 @@ static const test tests[] = {
     {"quantize", test_quantize, 0},
     {"rmsnorm", test_rmsnorm, 0},
     {"swiglu", test_swiglu, 0},
+    {"log_sum", test_log_sum, 0},
     {"add", test_add, 0},
     {"attention_f32", test_attention_f32, 0},
     {"attention_bf16", test_attention_bf16, 0},

@@ -27,7 +27,7 @@ void test_select(const lull_kernels *portable)
         check_case("table %d", i, 0, 0, 0, 0, 0);
         if (!k->name || !k->available || !k->linear_f32 || !k->linear_q8 || !k->linear_q4 ||
             !k->quantize || !k->rmsnorm || !k->swiglu || !k->add || !k->attention_f32 ||
-            !k->attention_bf16) {
+            !k->attention_bf16 || !k->log_sum) {
             check_true("no empty entry", 0);
             continue;
         }

@@ -53,7 +53,8 @@ for (const [name, look] of Object.entries({"a story": desk, "a story in the dark
 
 await test("another way", desk, url, async page => {
   await tell(page);
-  await page.hover("#story .token", 5);
+  await page.click("#story .token", 5);
+  await page.hover("#story .token", 20); // which changes nothing
   await page.click("#card button", 0); // the likeliest
   await page.until(idle + " && " + story + ".length > 100");
   assert.ok((await page.get(story)).startsWith("Once upon a time, there was a little girl"));
@@ -106,6 +107,15 @@ await test("with the keyboard", desk, url, async page => {
   assert.equal(await page.get("current.nextSibling"), null);
   await page.press("Escape");
   assert.equal(await page.get("$('card').hidden"), true);
+  await page.press("Home");
+  for (let i = 0; i < 5; i++) await page.press("ArrowRight");
+  await page.press("Enter");
+  assert.match(await page.get("document.activeElement.textContent"), /^␣girl/);
+  await page.press("ArrowDown");
+  await page.press("ArrowUp");
+  await page.press("Enter");
+  await page.until(idle + " && " + story + ".length > 100");
+  assert.ok((await page.get(story)).startsWith("Once upon a time, there was a little girl"));
 });
 
 for (const [name, look] of Object.entries({"a chat": desk, "a chat on a telephone": phone}))

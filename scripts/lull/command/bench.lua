@@ -3,6 +3,7 @@
 local lull = require "lull"
 local compare = require "lull.command.compare"
 local console = require "lull.command.console"
+local json = require "lull.json"
 local measure = require "lull.command.measure"
 local model = require "lull.command.model"
 
@@ -226,7 +227,7 @@ local function json_rates(facts, kind, size_name)
   local list = {}
   for _, entry in ipairs(facts.rates) do
     if entry.kind == kind then
-      list[#list + 1] = console.object {
+      list[#list + 1] = json.object {
         {size_name, entry.size}, {"tokens_per_second", entry.rate},
       }
     end
@@ -241,7 +242,7 @@ local function print_json(path, facts)
     phases[i] = {name, facts.phases[name]}
   end
   phases[#phases + 1] = {"total", facts.phases.total}
-  console.out(console.json(console.object {
+  console.out(json.encode(json.object {
     {"lull", lull.version}, {"model", path:match("[^/]*$")}, {"format", info.format},
     {"n_parameters", info.n_parameters}, {"dim", info.dim}, {"n_layers", info.n_layers},
     {"precision", info.precision}, {"group", info.group}, {"kernel", context.kernel},
@@ -252,7 +253,7 @@ local function print_json(path, facts)
     {"decode_tokens_per_second", facts.decode},
     {"prefill", json_rates(facts, "prefill", "tokens")},
     {"batched", json_rates(facts, "batched", "streams")},
-    {"seconds_per_token", console.object(phases)},
+    {"seconds_per_token", json.object(phases)},
     {"read_bytes_per_second", facts.bandwidth}, {"roof_tokens_per_second", facts.roof},
   }) .. "\n")
 end

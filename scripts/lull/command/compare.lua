@@ -2,58 +2,11 @@
 -- @module lull.command.compare
 local lull = require "lull"
 local console = require "lull.command.console"
+local json = require "lull.json"
 local measure = require "lull.command.measure"
+local settings = require "lull.command.settings"
 
 local compare = {}
-
-local CHOICES = {precision = {f32 = true, q8 = true, q4 = true}, kv = {f32 = true, bf16 = true}}
-local NUMBERS = {
-  threads = console.integer("threads", 0, 256), batch = console.integer("batch", 1, 1024),
-  group = console.integer("group", 1, 65536),
-}
-
-local function kernels()
-  local names = {}
-  for i, cpu in ipairs(lull.cpus()) do
-    names[i], names[cpu.name] = cpu.name, true
-  end
-  return names
-end
-
--- One word of a setting -> the option it is, and its value.
-local function option_of(word)
-  local cpus = kernels()
-  local key, value = word:match("^(%w+)=(.+)$")
-  if CHOICES.precision[word] then
-    return "precision", word
-  elseif cpus[word] then
-    return "cpu", word
-  elseif CHOICES[key] and CHOICES[key][value] or key == "cpu" and cpus[value] then
-    return key, value
-  elseif NUMBERS[key] then
-    local number, problem = NUMBERS[key](value)
-    if number then
-      return key, number
-    end
-    console.fail(console.USAGE, "--compare: " .. problem)
-  end
-  console.fail(console.USAGE, "--compare: '" .. word .. "' is no setting: expected f32, q8 or q4, "
-    .. "a kernel (" .. table.concat(cpus, ", ") .. "),\nor kv=, threads=, batch= or group= with a "
-    .. "value; several with commas between")
-end
-
--- The command line's options with those of one setting in their places.
-local function with_setting(args, text)
-  local changed = {}
-  for key, value in pairs(args) do
-    changed[key] = value
-  end
-  for word in text:gmatch("[^,]+") do
-    local key, value = option_of(word)
-    changed[key] = value
-  end
-  return changed
-end
 
 local function same_weights(a, b)
   return a.precision == b.precision and a.group == b.group
@@ -110,7 +63,7 @@ end
 local function print_json(path, names, facts)
   local function setting(i)
     local info, context = facts.infos[i], facts.contexts[i]
-    return console.object {
+    return json.object {
       {"name", names[i]}, {"precision", info.precision}, {"group", info.group},
       {"kernel", context.kernel}, {"threads", context.threads}, {"kv", context.kv},
       {"batch", context.batch}, {"weight_bytes", info.weight_bytes},
@@ -118,12 +71,12 @@ local function print_json(path, names, facts)
   end
   local rows = {}
   for i, row in ipairs(facts.rows) do
-    rows[i] = console.object {
+    rows[i] = json.object {
       {"what", row.kind}, {"size", row.size}, {"a_tokens_per_second", row.a},
       {"b_tokens_per_second", row.b}, {"ratio", row.ratio},
     }
   end
-  console.out(console.json(console.object {
+  console.out(json.encode(json.object {
     {"lull", lull.version}, {"model", path:match("[^/]*$")}, {"rounds", facts.runs},
     {"a", setting(1)}, {"b", setting(2)}, {"compared", rows},
   }) .. "\n")
@@ -132,7 +85,9 @@ end
 --- Measure the two settings in args.compare; `bench` is what lull.command.bench lends.
 function compare.run(path, args, bench)
   local names = args.compare
-  local given = {with_setting(args, names[1]), with_setting(args, names[2])}
+  local given = {
+    settings.apply(args, names[1], "--compare"), settings.apply(args, names[2], "--compare"),
+  }
   console.progress("loading")
   local a = bench.open(path, given[1])
   local b = same_weights(given[1], given[2]) and a or bench.open(path, given[2])

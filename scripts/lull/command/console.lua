@@ -5,7 +5,6 @@
 --
 --     0 done   1 the work failed   2 wrong usage   3 the environment   130 interrupted
 -- @module lull.command.console
-local glyphs = require "lull.command.glyphs"
 local options = require "lull.options"
 
 local console = {
@@ -23,6 +22,13 @@ local EPIPE = 32 -- the same number on Linux, the BSDs and Mac OS X
 -- the long one is shown and the short one told.
 function console.option(parser, short, long, description)
   return parser:option(long, "(" .. short .. ") " .. description):hidden_name(short)
+end
+
+--- Add --help. argparse's own prints without checking and exits; this one does neither.
+function console.add_help(parser)
+  parser:flag("-h --help", "Show this help and exit."):action(function()
+    error({help = parser:get_help() .. "\n"}, 0)
+  end)
 end
 
 --- A flag with a short name, shown likewise.
@@ -98,15 +104,21 @@ end
 local has_terminal -- is standard error one? nil: not yet asked
 local progress = ""
 
+--- Is standard error a terminal, where progress can be shown?
+function console.has_terminal()
+  if has_terminal == nil then
+    has_terminal = console.is_terminal(2)
+  end
+  return has_terminal
+end
+
 --- Show what is being done, in place of what was shown before; "" takes it away. Only on a
 -- terminal, on standard error.
 function console.progress(text)
   if text == progress then
     return
-  elseif has_terminal == nil then
-    has_terminal = console.is_terminal(2)
   end
-  if has_terminal then
+  if console.has_terminal() then
     write(io.stderr, "\r" .. text .. (" "):rep(#progress - #text)
       .. ("\b"):rep(#progress - #text))
   end
@@ -137,9 +149,8 @@ function console.note(text)
   write(io.stderr, text .. "\n")
 end
 
---- All of a file, or of standard input for "-". One line end at the very end is dropped:
--- editors and echo put it there, and a prompt does not mean it.
-function console.read_text(path)
+--- All of a file, or of standard input for "-".
+function console.read(path)
   local file, problem = io.stdin
   if path ~= "-" then
     file, problem = io.open(path, "rb")
@@ -155,7 +166,13 @@ function console.read_text(path)
     console.fail(console.ENVIRONMENT, "cannot read the text: "
       .. (path == "-" and "standard input" or path) .. ": " .. tostring(message))
   end
-  return (text:gsub("\r?\n$", ""))
+  return text
+end
+
+--- The same without one line end at the very end: editors and echo put it there, and a prompt
+-- does not mean it.
+function console.read_text(path)
+  return (console.read(path):gsub("\r?\n$", ""))
 end
 
 -------------------------------------------------------------------------------- numbers
@@ -245,52 +262,6 @@ end
 --- The same with thousands set apart, for columns.
 function console.rate_thousands(rate)
   return rate and rate >= 1000 and console.thousands(rate) or console.rate_text(rate)
-end
-
--------------------------------------------------------------------------------- JSON
-
-local ESCAPES = {
-  ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n",
-  ["\r"] = "\\r", ["\t"] = "\\t",
-}
-
-local function json_string(text)
-  return '"' .. glyphs.to_utf8(text):gsub('[%c"\\\127]', function(c)
-    return ESCAPES[c] or string.format("\\u%04x", c:byte())
-  end) .. '"'
-end
-
---- A value as JSON. An object is a list of {name, value} pairs marked with console.object, so
--- that its order is the one it is written in; other tables are arrays. nil is null.
-function console.json(value)
-  local kind = type(value)
-  if kind == "string" then
-    return json_string(value)
-  elseif kind == "number" then
-    if value ~= value or value == math.huge or value == -math.huge then
-      return "null"
-    end
-    return options.number_text(value)
-  elseif kind ~= "table" then
-    return tostring(value == nil and "null" or value)
-  end
-  local parts = {}
-  if value.is_object then
-    for i, pair in ipairs(value) do
-      parts[i] = json_string(pair[1]) .. ":" .. console.json(pair[2])
-    end
-    return "{" .. table.concat(parts, ",") .. "}"
-  end
-  for i, item in ipairs(value) do
-    parts[i] = console.json(item)
-  end
-  return "[" .. table.concat(parts, ",") .. "]"
-end
-
---- Mark a list of {name, value} pairs as a JSON object.
-function console.object(pairs_list)
-  pairs_list.is_object = true
-  return pairs_list
 end
 
 return console

@@ -1,55 +1,9 @@
 --- Text as it can be shown: whole characters, how wide they are, and what stands for those that
 -- must not reach a terminal.
 -- @module lull.command.glyphs
+local utf8 = require "lull.utf8"
+
 local glyphs = {}
-
---- U+FFFD, for bytes that are no UTF-8.
-glyphs.REPLACEMENT = "�"
-
---- Length of the valid UTF-8 character at byte i, or nil.
-function glyphs.length(text, i)
-  local a, b, c, d = text:byte(i, i + 3)
-  local function continues(byte, low, high)
-    return byte and byte >= (low or 0x80) and byte <= (high or 0xBF)
-  end
-  if a < 0x80 then
-    return 1
-  elseif a >= 0xC2 and a <= 0xDF then
-    return continues(b) and 2 or nil
-  elseif a >= 0xE0 and a <= 0xEF then
-    return continues(b, a == 0xE0 and 0xA0, a == 0xED and 0x9F) and continues(c) and 3 or nil
-  elseif a >= 0xF0 and a <= 0xF4 then
-    return continues(b, a == 0xF0 and 0x90, a == 0xF4 and 0x8F) and continues(c)
-      and continues(d) and 4 or nil
-  end
-end
-
---- Is all of it UTF-8?
-function glyphs.is_utf8(text)
-  local i = 1
-  while i <= #text do
-    local length = glyphs.length(text, i)
-    if not length then
-      return false
-    end
-    i = i + length
-  end
-  return true
-end
-
---- The same with U+FFFD for each byte that is no UTF-8.
-function glyphs.to_utf8(text)
-  if not text:find("[\128-\255]") then
-    return text
-  end
-  local out, i = {}, 1
-  while i <= #text do
-    local length = glyphs.length(text, i)
-    out[#out + 1] = length and text:sub(i, i + length - 1) or glyphs.REPLACEMENT
-    i = i + (length or 1)
-  end
-  return table.concat(out)
-end
 
 local LEAD_MODULUS = {128, 32, 16, 8} -- of the first byte, by the character's length
 
@@ -101,7 +55,7 @@ local NAMES = {["\n"] = "↵", ["\r"] = "\\r", ["\t"] = "\\t"}
 function glyphs.list(text)
   local list, i = {}, 1
   while i <= #text do
-    local length = glyphs.length(text, i)
+    local length = utf8.length(text, i)
     local shown = text:sub(i, i + (length or 1) - 1)
     local code = length and code_point(text, i, length)
     if not code or within(UNSAFE, code) then

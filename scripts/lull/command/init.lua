@@ -6,7 +6,9 @@ local console = require "lull.command.console"
 
 local command = {}
 
-local SUBCOMMANDS = {"tell", "explore", "inspect", "tokenize", "quantize", "bench"}
+local SUBCOMMANDS = {
+  "tell", "batch", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
+}
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."
 
@@ -15,6 +17,7 @@ Examples:
   lull tell -p "Once upon a time"      a story by the model that ships with lull
   lull tell stories15M.bin --seed 7    the same story every time, on any machine
   lull explore -p "One day, Tom"       how each of its tokens was chosen
+  lull eval stories out.jsonl          what can be counted of many stories
   lull inspect stories15M.bin          what a file is, and the memory it needs
   lull tell --help                     more about one command
 
@@ -31,13 +34,6 @@ local function load_argparse()
     .. "Install it: apt-get install lua-argparse, or: luarocks install argparse")
 end
 
--- argparse's own --help prints without checking and exits; this one does neither.
-local function add_help(parser)
-  parser:flag("-h --help", "Show this help and exit."):action(function()
-    error({help = parser:get_help() .. "\n"}, 0)
-  end)
-end
-
 local function build_parser()
   local parser = load_argparse()("lull", DESCRIPTION, EPILOG)
     :add_help(false):help_max_width(80):usage_max_width(78):help_description_margin(28)
@@ -45,7 +41,7 @@ local function build_parser()
   parser.error = function(failed, message)
     error({usage = failed:get_usage(), message = message, who = failed:_get_fullname()}, 0)
   end
-  add_help(parser)
+  console.add_help(parser)
   parser:flag("--version", "Show the version and exit."):action(function()
     error({help = require("lull")._VERSION .. "\n"}, 0)
   end)
@@ -53,7 +49,7 @@ local function build_parser()
   for _, name in ipairs(SUBCOMMANDS) do
     local module = require("lull.command." .. name)
     local subparser = parser:command(name, module.summary):add_help(false)
-    add_help(subparser)
+    console.add_help(subparser)
     module.define(subparser)
     modules[name] = module
   end

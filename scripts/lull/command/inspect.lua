@@ -2,6 +2,7 @@
 -- @module lull.command.inspect
 local lull = require "lull"
 local console = require "lull.command.console"
+local json = require "lull.json"
 local model = require "lull.command.model"
 
 local inspect = {summary = "Show what a model file is and the memory it needs."}
@@ -33,17 +34,17 @@ local FIELDS = {
 local PRECISIONS = {"f32", "q8", "q4"}
 
 local function as_json(path, info, trouble)
-  local object = console.object {{"file", path}}
+  local object = json.object {{"file", path}}
   for _, field in ipairs(FIELDS) do
     object[#object + 1] = {field, info[field]}
   end
-  local needs = console.object {}
+  local needs = json.object {}
   for _, precision in ipairs(PRECISIONS) do
     needs[#needs + 1] = {precision, (info.needs_bytes or {})[precision]}
   end
   object[#object + 1] = {"needs_bytes", needs}
   object[#object + 1] = {"tokenizer_problem", trouble}
-  return console.json(object)
+  return json.encode(object)
 end
 
 local function weights_text(precision, group)

@@ -1,7 +1,7 @@
 --- A file that a subcommand writes: whole or absent, and not over another unless asked.
 -- @module lull.command.output
-local core = require "lull.core"
 local console = require "lull.command.console"
+local files = require "lull.files"
 
 local output = {}
 
@@ -23,12 +23,6 @@ function output.check(path, force)
   end
 end
 
--- A name in the same folder that nobody has.
-local function temporary(path)
-  local moment = string.format("%.9f %s", core.clock and core.clock() or os.clock(), tostring {})
-  return path .. "." .. core.hash(moment):sub(-8) .. ".part"
-end
-
 --- Write it beside its name and rename it, or fail and leave nothing.
 function output.write(path, text, force)
   if path == "-" then
@@ -36,30 +30,7 @@ function output.write(path, text, force)
     return
   end
   output.check(path, force)
-  local part = temporary(path)
-  local function give_up(message)
-    os.remove(part)
-    console.fail(console.ENVIRONMENT, "cannot write " .. path .. ": "
-      .. tostring(message):gsub("^.*%.part: ", ""))
-  end
-  local file, message = io.open(part, "wb")
-  if not file then
-    give_up(message)
-  end
-  -- Lua closes a file without an error where the last flush had one: flush says it.
-  local ok
-  ok, message = file:write(text)
-  if ok then
-    ok, message = file:flush()
-  end
-  file:close()
-  if not ok then
-    give_up(message)
-  end
-  ok, message = os.rename(part, path)
-  if not ok then
-    give_up(message)
-  end
+  console.check(files.write_whole(path, text))
 end
 
 return output

@@ -10,6 +10,8 @@ local text = {}
 
 local RULES = generate.RULES
 
+text.RULES = RULES
+
 --- The options -p and -f, of which one can be given.
 function text.prompt_options(parser)
   return console.option(parser, "-p", "--prompt", "How the story begins ('-': standard input).")

@@ -1,6 +1,7 @@
 --- lull tokenize: text to tokens and back.
 -- @module lull.command.tokenize
 local console = require "lull.command.console"
+local json = require "lull.json"
 local model = require "lull.command.model"
 
 local tokenize = {summary = "Show the tokens of a text, or the text of tokens."}
@@ -54,9 +55,9 @@ end
 local function print_json(loaded, ids, bytes)
   local tokens = {}
   for i, id in ipairs(ids) do
-    tokens[i] = console.object {{"id", id}, {"piece", loaded:piece(id)}}
+    tokens[i] = json.object {{"id", id}, {"piece", loaded:piece(id)}}
   end
-  console.out(console.json(console.object {{"bytes", bytes}, {"tokens", tokens}}) .. "\n")
+  console.out(json.encode(json.object {{"bytes", bytes}, {"tokens", tokens}}) .. "\n")
 end
 
 local function ids_in(text, vocab_size)

@@ -3,95 +3,11 @@
 local core = require "lull.core"
 local options = require "lull.options"
 local origin = require "lull.decode.origin"
-local scheduler = require "lull.decode.scheduler"
+local scoring = require "lull.decode.scoring"
 
 local choose = {}
 
 local USER = 2 -- whom to blame for a mistake: the caller of choose.choose
-local WIDTH = 32 -- so many choices are evaluated at a time at most
-
--------------------------------------------------------------------------------- scoring
-
--- Queue all tokens of a choice but the last, whose probability is in the logits before it.
--- The sequence; or nil, message, code.
-local function queue(seq, ids)
-  local fork, message, code = seq:fork()
-  if not fork then
-    return nil, message, code
-  end
-  local head = {}
-  for i = 1, #ids - 1 do
-    head[i] = ids[i]
-  end
-  local fed
-  fed, message, code = fork:feed(head, {score = true})
-  if not fed then
-    fork:close()
-    return nil, message, code
-  end
-  return fork
-end
-
--- log p(ids | what the sequence held before them), when all but the last are in it.
-local function sum_of(seq, ids)
-  local logits, message, code = seq:logits()
-  if not logits then
-    return nil, message, code
-  end
-  local scores, sum = seq:scores(), logits:reset():logprob(ids[#ids])
-  for i = #scores - #ids + 2, #scores do
-    sum = sum + scores[i]
-  end
-  return sum
-end
-
--- Score the choices from the i-th on that have room. How many there were; or nil, message, code.
-local function score_some(seq, lists, i, sums)
-  local forks, message, code = {}, nil, nil
-  local ok = true
-  while ok and #forks < WIDTH and lists[i + #forks] do
-    local ids = lists[i + #forks]
-    local fork = seq
-    if #ids > 1 then
-      fork, message, code = queue(seq, ids)
-    end
-    if fork then
-      forks[#forks + 1] = fork
-    else
-      ok = code == "ELIMIT" and #forks > 0 -- the others will have room when these are done
-      break
-    end
-  end
-  for k, fork in ipairs(forks) do
-    if ok then
-      ok, message, code = scheduler.wait(fork)
-    end
-    if ok then
-      sums[i + k - 1], message, code = sum_of(fork, lists[i + k - 1])
-      ok = sums[i + k - 1] ~= nil
-    end
-    if fork ~= seq then
-      fork:close()
-    end
-  end
-  if not ok then
-    return nil, message, code
-  end
-  return #forks
-end
-
--- The log-probabilities of lists of ids after what a sequence holds; or nil, message, code.
-local function sums_of(seq, lists)
-  local sums, i = {}, 1
-  while i <= #lists do
-    local count, message, code = score_some(seq, lists, i, sums)
-    if not count then
-      return nil, message, code
-    end
-    i = i + count
-  end
-  return sums
-end
 
 -------------------------------------------------------------------------------- normalization
 
@@ -155,17 +71,24 @@ local function sums_after(start, lists)
   for _, ids in ipairs(lists) do
     longest = math.max(longest, #ids)
   end
-  local ok, message, code = start:open(longest, math.min(#lists, WIDTH) + 1)
+  local ok, message, code = start:open(longest, math.min(#lists, scoring.WIDTH) + 1)
   if ok then
     ok, message, code = start:evaluate()
   end
   if not ok then
     return nil, message, code
   end
-  local sums
-  sums, message, code = sums_of(start.seq, lists)
+  local scored
+  scored, message, code = scoring.score(start.seq, lists)
   start:close()
-  return sums, message, code
+  if not scored then
+    return nil, message, code
+  end
+  local sums = {}
+  for i, result in ipairs(scored) do
+    sums[i] = result.logprob
+  end
+  return sums
 end
 
 local function check(given, rules, where, level)

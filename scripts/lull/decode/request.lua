@@ -49,6 +49,8 @@ end
 --   constraint         an object of lull.constrain: only what it allows is told
 --   logprobs           0..: facts.logprobs lists {id, piece, logprob, top = {the n best}} for
 --                      each token, natural logarithms of the raw distribution
+--   score              facts.logprob is the sum over the tokens that were told (not the one that
+--                      ends the text) of the natural logarithms of their raw probabilities
 --   draft              an object of lull.decode: faster, and the same text
 --   loops              {size = 32, count = 4}: ends ("loop") where the same 1..size tokens came
 --                      so often in a row
@@ -70,6 +72,7 @@ request.RULES = {
   max_rewinds = {type = "integer", min = 0, default = 1000},
   constraint = {test = has_method "matcher", text = "a constraint of lull.constrain"},
   logprobs = {type = "integer", min = 0, max = 1000},
+  score = {type = "boolean"},
   draft = {test = has_method "open", text = "a draft of lull.decode"},
   loops = {type = "table"},
   max_seconds = {type = "number", min = 0},
@@ -142,6 +145,9 @@ function request.facts(checked, n_prompt)
   }
   if checked.logprobs then
     facts.logprobs = {}
+  end
+  if checked.score then
+    facts.logprob = 0
   end
   if checked.ban_phrases then
     facts.rewinds = 0

@@ -43,6 +43,14 @@ local function step(context)
   return context:step(scheduler.pass(context))
 end
 
+--- One pass over the weights of a context.
+scheduler.step = step
+
+--- The same in the background; context:wait() then gives what step would have.
+function scheduler.begin_step(context)
+  return context:start(scheduler.pass(context))
+end
+
 -- How the running coroutine has contexts stepped.
 local function stepper()
   return steppers[coroutine.running() or MAIN] or step
@@ -79,19 +87,22 @@ function scheduler.wait(seq)
   return true
 end
 
+-- Take what a task that was resumed gave back. Mostly it waits, once for each token.
+local function take(task, ok, ...)
+  if not ok then
+    task.ended, task.result = true, {n = 0, error = (...), failed = true}
+  elseif (...) == WAIT then
+    task.seq, task.context = select(2, ...)
+  elseif coroutine.status(task.thread) == "dead" then
+    task.ended, task.result = true, pack(...)
+  else
+    return take(task, coroutine.resume(task.thread, coroutine.yield(...)))
+  end
+end
+
 -- Let a task go on until it waits or ends.
 local function resume(task, ...)
-  local got = pack(coroutine.resume(task.thread, ...))
-  while got[1] and got[2] ~= WAIT and coroutine.status(task.thread) ~= "dead" do
-    got = pack(coroutine.resume(task.thread, coroutine.yield(unpack(got, 2, got.n))))
-  end
-  if not got[1] then
-    task.ended, task.result = true, {n = 0, error = got[2], failed = true}
-  elseif got[2] == WAIT then
-    task.seq, task.context = got[3], got[4]
-  else
-    task.ended, task.result = true, pack(unpack(got, 2, got.n))
-  end
+  return take(task, coroutine.resume(task.thread, ...))
 end
 
 local function start(call)
@@ -102,8 +113,7 @@ local function start(call)
 end
 
 -- Let a task go on if what it waits for has come, or never will.
-local function wake(task)
-  local outcome = task.outcome
+local function wake(task, outcome)
   local open, pending = pcall(task.seq.pending, task.seq)
   if not open then
     resume(task, nil, "the sequence was closed", "ESTATE")
@@ -122,16 +132,16 @@ local function step_one(context, given)
   return given.step(context)
 end
 
--- One step of every context that somebody waits for.
-local function step_all(tasks, given)
-  local outcomes = {}
+-- The contexts that somebody waits for, in the order of those who wait.
+local function contexts_of(tasks)
+  local contexts, seen = {}, {}
   for _, task in ipairs(tasks) do
-    outcomes[task.context] = outcomes[task.context] or pack(step_one(task.context, given))
-    task.outcome = outcomes[task.context]
+    if not seen[task.context] then
+      seen[task.context] = true
+      contexts[#contexts + 1] = task.context
+    end
   end
-  for _, task in ipairs(tasks) do
-    wake(task)
-  end
+  return contexts
 end
 
 -- Tasks from a list or from a function that gives one after the other.
@@ -151,11 +161,13 @@ local RULES = {
   done = {type = "function"},
   errors = {one_of = {"raise", "return"}, default = "raise"},
   step = {type = "function"},
+  start = {type = "function"},
 }
 
 --- Run tasks together until all have ended.
--- @param tasks a list of functions, or a function that returns the next one and nil at the end; or
---   false for "none now", and then it is asked again after each step for as long as others run
+-- @param tasks a list of functions, or a function that returns the next one, nil at the end, and
+--   false for "none now": then it is asked again after each step for as long as others run;
+--   it is called with the context whose turn it is, nil at first
 -- @param given optional table:
 --   width   so many at a time at most (default: all); a finished one's place is filled at once
 --   done    function(i, result) called when task i has ended; results are then not collected
@@ -163,6 +175,8 @@ local RULES = {
 --           "return": result.failed is true and result.error has what was raised
 --   step    function(context) in place of context:step, for hosts that evaluate in the background
 --           (default: what `use` was given)
+--   start   function(context), called when the tasks of a context wait again and before those of
+--           another one go on: it may start in the background what `step` then waits for
 -- @return a list of results, each {n =, first returned value, second, ...}
 function scheduler.run(tasks, given)
   options.argument("run", 1, tasks, {
@@ -185,9 +199,9 @@ function scheduler.run(tasks, given)
   end
 
   local more = true
-  local function fill()
+  local function fill(context)
     while more and (not given.width or #alive < given.width) do
-      local call = next_task()
+      local call = next_task(context)
       if not call then
         more = call == false
         return
@@ -199,15 +213,31 @@ function scheduler.run(tasks, given)
     end
   end
 
-  fill()
-  while #alive > 0 do
-    step_all(alive, given)
-    local still = {}
+  -- A context's turn: a step of it, and those who waited for it go on.
+  local function turn(context)
+    local outcome = pack(step_one(context, given))
+    local still, waiting = {}, false
     for _, task in ipairs(alive) do
+      if task.context == context then
+        wake(task, outcome)
+      end
       if task.ended then take_result(task) else still[#still + 1] = task end
     end
     alive = still
-    fill()
+    fill(context)
+    for i = 1, #alive do
+      waiting = waiting or alive[i].context == context
+    end
+    if given.start and waiting then
+      given.start(context)
+    end
+  end
+
+  fill()
+  while #alive > 0 do
+    for _, context in ipairs(contexts_of(alive)) do
+      turn(context)
+    end
   end
   if first_failure and given.errors == "raise" then
     error(first_failure.error, 0)

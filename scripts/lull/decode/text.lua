@@ -70,7 +70,8 @@ end
 --- Go on from a sequence.
 -- @param seq the sequence, with its prompt queued
 -- @param given {strategy =, seed =, stream =, max_tokens =} and, each optional, {watch =,
---   stop_ids =, max_rewinds =, constraint =, heal =, logprobs =, draft =, loops =, max_seconds =}
+--   stop_ids =, max_rewinds =, constraint =, heal =, logprobs =, score =, draft =, loops =,
+--   max_seconds =}
 -- @param facts the table that is filled in as it goes
 -- @return the text, or nil, message, code
 function text.open(seq, given, facts)
@@ -97,6 +98,7 @@ function text.open(seq, given, facts)
     again = feeds and feeding.first(seq, feeds), -- the first token that may have been fed without
     ids = {},       -- what was chosen
     ends = {},      -- how many bytes the text had after each of them
+    sums = {},      -- with score: sums of log-probabilities up to each of them
     chosen = nil,   -- the last of them, while it is not yet part of the sequence
     banned = {},    -- banned[i]: ids that token i must not be, since they begin a banned phrase
     bytes = "",     -- the text; without a watch only what is not told yet
@@ -227,8 +229,8 @@ function Text:mask(logits)
       kept[id] = id >= 0 and logits:get(id) or nil
     end
   end
-  local ok, message, code = self.matcher:mask(logits)
-  if not ok then
+  local _, message, code = self.matcher:mask(logits)
+  if message ~= nil then
     return nil, message, code
   end
   for id, value in pairs(kept) do
@@ -257,7 +259,7 @@ function Text:choose_allowed(logits)
     ok, message, code = self:allows(id)
     if ok then
       return id
-    elseif ok == nil then
+    elseif message ~= nil then
       return nil, message, code
     end
     draw:discard(#seq)
@@ -336,6 +338,10 @@ function Text:next_id()
     self.facts.stop, self.facts.ending = id, entry
     return self:finish("stop")
   end
+  if self.given.score then
+    local n = #self.ids
+    self.sums[n + 1] = (self.sums[n] or 0) + logits:logprob(id)
+  end
   if entry then
     self.facts.logprobs[#self.ids + 1] = entry
   end
@@ -363,6 +369,9 @@ function Text:rewind(n, id)
   table.insert(self.banned[n + 1], id)
   self.bytes = self.bytes:sub(1, self.ends[n] or 0)
   facts.tokens, facts.rewinds = n, facts.rewinds + 1
+  if self.given.score then
+    facts.logprob = self.sums[n] or 0
+  end
   if self.strategy.rewind then
     self.strategy:rewind(n)
   end
@@ -425,6 +434,9 @@ function Text:take(id)
   local piece = text.piece(self.model, id, self.at_start and n == 1)
   self.ids[n], self.chosen = id, id
   self.facts.tokens = n
+  if self.given.score then
+    self.facts.logprob = self.sums[n]
+  end
   self.bytes = self.bytes .. piece
   self.ends[n] = #self.bytes
   if self.strategy.accept then

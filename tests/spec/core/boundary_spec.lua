@@ -41,6 +41,7 @@ local FUNCTIONS = {
   rng = {{{seed = 1}, "table"}},
   random = {SEED, SEED, integer(0, 2 ^ 32 - 1), maybe {0, "string", low = 0, high = 65535},
     maybe(integer(0, 65535))},
+  file = {path(), options()}, file_id = {path()}, signals = {},
   hash = {text()}, utf8_complete = {text()},
   is_green = {SEED, integer(0, 2 ^ 31 - 1), number()},
   llama2c_state = {{3, "string", low = 1, high = 2 ^ 53}},
@@ -54,6 +55,7 @@ local METHODS = {
     encode = {text(), options()}, decode = {ids()}, token_text = {integer(0, 299)}, find_token = {text()}, chat_template = {},
     piece = {integer(0, 299)},
     info = {}, vocab_size = {}, bos = {}, eos = {}, close = {},
+    fingerprint = {},
   },
   context = {
     object = function() return context end,
@@ -86,6 +88,7 @@ local METHODS = {
     dynamic_temperature = {number(), number(), maybe(number())}, toward = {number()},
     green = {SEED, number(), number()},
     add_scaled = {other(), number()}, copy = {other()}, divergence = {other()},
+    kl = {other()},
     softmax = {}, log_softmax = {}, logsumexp = {}, entropy = {}, moments = {},
     argmax = {}, max = {}, reset = {}, clone = {}, size = {}, close = {},
     penalize = {{seq, "lull.sequence"}, options()}, dry = {{seq, "lull.sequence"}, options()},
@@ -101,6 +104,12 @@ local METHODS = {
     union = {set()}, intersect = {set()}, subtract = {set()}, complement = {},
     has = {integer(0, 299)}, count = {}, size = {}, ids = {}, clone = {}, close = {},
   },
+  file = {
+    object = function() return core.file("/dev/null") end,
+    size = {}, regular = {}, read = {integer(0, 2 ^ 53), integer(1, 2 ^ 30)}, write = {text()},
+    sync = {}, truncate = {integer(0, 2 ^ 53)}, close = {},
+  },
+  signals = {object = core.signals, poll = {}, close = {}},
   rng = {
     object = function() return core.rng {seed = 1} end,
     uniform = {integer(0, 2 ^ 32 - 1), maybe {0, "string", low = 0, high = 65535},

@@ -269,6 +269,25 @@ describe("a job", function()
     end
   end)
 
+  it("is what the tutorial for embedding makes it", function()
+    local code = helper.read("examples/embed/README.md"):match("\n```lua\n(.-)\n```")
+    local game = setmetatable({}, {__index = _G})
+    local source = code:gsub("lullaby.bin", helper.model_path)
+    local chunk = assert((loadstring or load)("local _ENV = ...\n" .. source))
+    if setfenv then -- luacheck: ignore 113
+      setfenv(chunk, game) -- luacheck: ignore 113
+    end
+    chunk(game)
+    assert.is_nil(game.tick())
+    game.ask("Once upon a time")
+    local text
+    repeat
+      text = game.tick()
+    until text
+    assert.is_true(#text > 100)
+    assert.is_nil(game.tick())
+  end)
+
   it("has a descriptor to watch", function()
     local found, socket = pcall(require, "socket")
     if not found then

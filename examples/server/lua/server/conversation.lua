@@ -61,48 +61,19 @@ function conversation.read(messages)
   return list
 end
 
-local function text_of(model, id)
-  return id and model:token_text(id) or ""
-end
-
--- The tokens of segments, and those of the format's markers: what a user typed makes none.
-local function ids_of(service, segments)
-  local model = service.model
-  local ids = service:encode("", "messages")
-  local is_marker, after_start = {}, true
-  for i, segment in ipairs(segments) do
-    local id = segment.special and model:find_token(segment.text)
-    if id and not (i == 1 and id == service.bos) then
-      ids[#ids + 1], is_marker[id] = id, true
-      after_start = false
-    elseif not id then
-      local list = service:encode(segment.text, "messages", after_start)
-      for k = after_start and #ids + 1 or 1, #list do
-        ids[#ids + 1] = list[k]
-      end
-      after_start = false
-    end
-  end
-  return ids, is_marker
-end
-
 --- The prompt of a conversation, for the assistant's next message.
--- @return ids, and ids that end the answer: the markers of the format
+-- @return ids, and ids that end the answer
 function conversation.prompt(service, messages)
-  local model = service.model
-  local segments, message = chat.segments(service.chat, messages, {
-    add_generation_prompt = true,
-    bos_token = text_of(model, model:bos()), eos_token = text_of(model, model:eos()),
-  })
-  if not segments then
+  local size = 0
+  for _, message in ipairs(messages) do
+    size = size + #message.content
+  end
+  service:check_size(size, "messages")
+  local ids, message = chat.encode(service.model, messages, {format = service.chat})
+  if not ids then
     errors.bad(message, "messages", "invalid_value")
   end
-  local ids, is_marker = ids_of(service, segments)
-  local stop_ids = {}
-  for id in pairs(is_marker) do
-    stop_ids[#stop_ids + 1] = id
-  end
-  return ids, #stop_ids > 0 and stop_ids or nil
+  return ids, chat.stop_ids(service.model)
 end
 
 return conversation

@@ -4,7 +4,7 @@
 -- a field without a value is null. Bytes that are no UTF-8 become U+FFFD. cjson does strings and
 -- numbers; what it does not have is an order of fields, and lists that are empty.
 -- @module server.json
-local glyphs = require "lull.command.glyphs"
+local utf8 = require "lull.utf8"
 
 local json = {}
 
@@ -45,7 +45,7 @@ json.NULL = {}
 
 -- cjson writes \/ for /, which is the same and looks odd.
 local function string_of(text)
-  local encoded = cjson.encode(glyphs.to_utf8(text))
+  local encoded = cjson.encode(utf8.valid(text))
   return encoded:find("\\/", 1, true) and encoded:gsub("\\/", "/") or encoded
 end
 

@@ -1,13 +1,13 @@
 --- Tokens as the APIs show them.
 -- @module server.pieces
-local glyphs = require "lull.command.glyphs"
+local utf8 = require "lull.utf8"
 
 local pieces = {}
 
 --- A piece as a string of its own: text, or "bytes:\xE2\x80" where it is not whole characters, as
 -- OpenAI writes it, so that two pieces never look the same.
 function pieces.shown(piece)
-  if glyphs.is_utf8(piece) then
+  if not utf8.first_bad(piece) then
     return piece
   end
   return "bytes:" .. piece:gsub(".", function(byte)
@@ -30,7 +30,7 @@ end
 function pieces.characters(text)
   local count, i = 0, 1
   while i <= #text do
-    i = i + (glyphs.length(text, i) or 1)
+    i = i + (utf8.length(text, i) or 1)
     count = count + 1
   end
   return count

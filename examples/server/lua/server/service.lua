@@ -22,13 +22,6 @@ local function digest_of(path)
   return table.concat(parts)
 end
 
--- The format of conversations: what the configuration says, else what the model's template writes,
--- else one text after the other.
-local function format_of(given, model)
-  local template = model:chat_template()
-  return given.chat or template and chat.detect(template) or "raw"
-end
-
 --- Load a model.
 -- @param given {name, path, tokenizer, precision, chat}
 -- @param config of the server
@@ -41,8 +34,11 @@ function service.load(given, config, strategies)
   if not model then
     return nil, message
   end
+  -- What is found out about the vocabulary is found out now.
+  assert(chat.encode(model, {{role = "user", content = ""}}, {format = "raw"}))
   return setmetatable({
-    name = given.name, path = given.path, chat = format_of(given, model),
+    name = given.name, path = given.path,
+    chat = given.chat or not model:chat_template() and "raw" or nil,
     model = model, bos = model:bos(),
     strategies = strategies, config = config, longest_piece = model:info().max_token_bytes,
     defaults = config.defaults, seconds = config.limits.seconds,
@@ -63,14 +59,19 @@ function Service:start()
   return opened ~= nil, message
 end
 
---- A text as tokens. No token has more than longest_piece bytes, so a text that cannot fit need
--- not be encoded to find out.
+--- Refuse a text of so many bytes where it cannot fit the context. No token has more than
+-- longest_piece bytes, so it need not be encoded to find out.
 -- @param param the field it came in
-function Service:encode(text, param, start)
-  if #text > (self.engine.length + 1) * self.longest_piece then
+function Service:check_size(bytes, param)
+  if bytes > (self.engine.length + 1) * self.longest_piece then
     errors.bad("the prompt is longer than this model's context of " .. self.engine.length
       .. " tokens", param, "context_length_exceeded")
   end
+end
+
+--- A text as tokens.
+function Service:encode(text, param, start)
+  self:check_size(#text, param)
   local ids, message = self.model:encode(text, {start = start ~= false})
   if not ids then
     errors.raise {status = 500, message = message}

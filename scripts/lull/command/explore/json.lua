@@ -1,15 +1,15 @@
 --- A record of lull.explore as JSON, for programs and for the page.
 -- @module lull.command.explore.json
-local console = require "lull.command.console"
-local glyphs = require "lull.command.glyphs"
+local json = require "lull.json"
+local utf8 = require "lull.utf8"
 
-local json = {}
+local records = {}
 
-local object = console.object
+local object = json.object
 
 -- The bytes of a piece that is no UTF-8, which the string cannot have.
 local function hex(piece)
-  if glyphs.is_utf8(piece) then
+  if not utf8.first_bad(piece) then
     return nil
   end
   return (piece:gsub(".", function(byte)
@@ -63,7 +63,7 @@ local function added_texts(tokens)
   for i = 1, #tokens do
     local from = at
     while at <= ends[i] do
-      at = at + (glyphs.length(all, at) or 1)
+      at = at + (utf8.length(all, at) or 1)
     end
     added[i] = all:sub(from, at - 1)
   end
@@ -84,13 +84,13 @@ end
 --- A record as one JSON object, on one line. Its strings are UTF-8; pieces that are none also
 -- have their bytes, as `hex`.
 -- @param name what the model is called
-function json.record(record, name)
+function records.record(record, name)
   local added = added_texts(record.tokens)
   local tokens = {}
   for i, t in ipairs(record.tokens) do
     tokens[i] = token(t, added[i])
   end
-  return console.json(present {
+  return json.encode(present {
     {"model", name}, {"sampler", record.sampler}, {"seed", record.seed},
     {"vocab_size", record.vocab_size}, {"finish_reason", record.finish_reason},
     {"stop", record.stop}, {"surprise_bits", record.surprise_bits},
@@ -99,4 +99,4 @@ function json.record(record, name)
   })
 end
 
-return json
+return records

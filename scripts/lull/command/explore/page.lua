@@ -1,7 +1,7 @@
 --- A record of lull.explore as a page to look at: one file that needs nothing else.
 -- @module lull.command.explore.page
 local json = require "lull.command.explore.json"
-local glyphs = require "lull.command.glyphs"
+local utf8 = require "lull.utf8"
 local template = require "lull.command.explore.template"
 
 local page = {}
@@ -9,7 +9,7 @@ local page = {}
 local ENTITIES = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;"}
 
 local function escaped(text)
-  return (glyphs.to_utf8(text):gsub('[&<>"]', ENTITIES))
+  return (utf8.valid(text):gsub('[&<>"]', ENTITIES))
 end
 
 -- JSON that may stand in a script element: nothing in it ends one or begins a comment.
