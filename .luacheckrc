@@ -34,3 +34,8 @@ files["**/hosts/sysbench/*.lua"] = { globals = { "sysbench", "thread_init", "eve
 files["**/hosts/sysbench.lua"] = { globals = { "thread_init", "event", "tell" } }
 files["**/hosts/tarantool/*.lua"] = { globals = { "box" } }
 
+files["tests/bench/server_load.lua"] = {
+  globals = {
+    "wrk", "setup", "init", "request", "response", "done", "right", "wrong", "first_wrong",
+  },
+}

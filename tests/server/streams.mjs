@@ -106,6 +106,25 @@ await test("log-probabilities cover the text of a stream", async () => {
   tokens.forEach((token, i) => assert.equal(text(list).slice(offsets[i], offsets[i + 1]), token));
 });
 
+await test("scores are those of lull, as the evaluation harness reads them", async () => {
+  const {tokens: context} = JSON.parse((await post(port, "/tokenize", {prompt: "One day, Tom saw a"})).body);
+  const endings = [" dog in the park.", " zebra", " big red ball. He was"];
+  const prompts = await Promise.all(endings.map(async prompt => context.concat(JSON.parse(
+    (await post(port, "/tokenize", {prompt, add_special_tokens: false})).body).tokens)));
+  const answer = await post(port, "/v1/completions", {model: "lullaby", prompt: prompts, max_tokens: 1,
+    logprobs: 1, echo: true, temperature: 0, seed: 1234});
+  const expected = alone(prompts.map(score => ({score})));
+  for (const [i, choice] of JSON.parse(answer.body).choices.entries()) {
+    const {token_logprobs: logprobs, top_logprobs: tops, tokens} = choice.logprobs;
+    assert.equal(logprobs.length, prompts[i].length + 1); // and the one that was told
+    assert.deepEqual(logprobs.slice(0, -1), expected[i]);
+    logprobs.slice(1).forEach((logprob, k) => {
+      const [[likeliest, best]] = Object.entries(tops[k + 1]);
+      assert.ok(likeliest === tokens[k + 1] || best > logprob, JSON.stringify([likeliest, best, tokens[k + 1], logprob]));
+    });
+  }
+});
+
 await test("a connection is kept for the next request", async () => {
   const body = JSON.stringify({prompt: "x", max_tokens: 3, seed: 1, stream: true});
   const said = say(port, head("/v1/completions", body) + body);
