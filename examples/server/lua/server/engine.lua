@@ -11,6 +11,7 @@ local background = require "server.background"
 local decode = require "lull.decode"
 local lull = require "lull"
 local metrics = require "server.metrics"
+local prefixes = require "lull.batch.prefixes"
 
 local engine = {}
 
@@ -20,6 +21,10 @@ Engine.__index = Engine
 -- Rows of a pass beside one for each text, so that prompts are read while others are told.
 local PROMPT_ROWS = 64
 local MOST_ROWS = 1024 -- of a context's pass
+
+-- So many beginnings that prompts share are kept, and looked for among so many prompts that wait:
+-- the texts of one request have the same prompt, and an evaluation asks for many that begin alike.
+local PREFIXES, LOOK_AHEAD = 4, 8
 
 -- With fewer texts a second group is not worth another pass over the weights.
 local WORTH_HALVING = 16
@@ -38,16 +43,20 @@ local function cores_of(model)
   return cores
 end
 
--- A group: {context, telling = so many of its texts, told = these by their number in its loop}.
+-- A group: {context, prefixes = what prompts have in common, telling = so many of its texts, told =
+-- these by their number in its loop, awake = since when nginx waits}.
 local function open_group(model, width, given)
   local context, message, code = model:context {
-    sequences = width, length = given.length, threads = given.threads, kv = given.kv,
+    sequences = width + PREFIXES, length = given.length, threads = given.threads, kv = given.kv,
     batch = math.min(width + PROMPT_ROWS, MOST_ROWS),
   }
   if not context then
     return nil, message, code
   end
-  return {context = context, width = width, telling = 0, told = {}, looping = false, awake = 0}
+  return {
+    context = context, width = width, prefixes = prefixes.new(context, PREFIXES),
+    telling = 0, told = {}, looping = false, awake = 0,
+  }
 end
 
 --- @param model
@@ -149,6 +158,15 @@ local function breathe(group)
   end
 end
 
+-- The prompts that come next.
+local function upcoming(self)
+  local list = {}
+  for i = self.first, math.min(self.last, self.first + LOOK_AHEAD - 1) do
+    list[#list + 1] = self.waiting[i].ids
+  end
+  return list
+end
+
 -- The next task of a group, or false where there is none for it now.
 function Engine:next_task(group)
   local text = is_next(self, group) and self:next_text()
@@ -160,7 +178,10 @@ function Engine:next_task(group)
   group.telling = group.telling + 1
   wake(self)
   return function()
-    text:run(group.context, function() breathe(group) end)
+    text:run {
+      context = group.context, breathe = function() breathe(group) end,
+      open = function(ids) return group.prefixes:open(ids, upcoming(self)) end,
+    }
   end
 end
 

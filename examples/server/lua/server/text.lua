@@ -79,22 +79,35 @@ local function score_prompt(self, seq, breathe)
   return true
 end
 
--- Tell the text; nil, message, code when something fails.
-local function tell(self, context, breathe)
-  local seq, ok, message, code
-  seq, message, code = context:sequence()
+-- Have the sequence, with the prompt in it. true; false where the text was closed meanwhile; or
+-- nil, message, code.
+local function open(self, place)
+  local seq, message, code
+  if self.prompt_logprobs then
+    seq, message, code = place.context:sequence()
+  else
+    seq, message, code = place.open(self.ids)
+  end
   if not seq then
     return nil, message, code
+  elseif self:is_done() then
+    seq:close()
+    return false
   end
   self.seq = seq
   if self.prompt_logprobs then
-    ok, message, code = score_prompt(self, seq, breathe)
-  else
-    ok, message, code = seq:feed(self.ids)
+    return score_prompt(self, seq, place.breathe)
   end
+  return true
+end
+
+-- Tell the text; nil, message, code when something fails.
+local function tell(self, place)
+  local ok, message, code = open(self, place)
   if not ok then
-    return nil, message, code
+    return ok == false, message, code
   end
+  local seq = self.seq
   local next_piece, facts
   next_piece, facts, code = seq:stream(self.options)
   if not next_piece then
@@ -109,7 +122,7 @@ local function tell(self, context, breathe)
       self.size = self.size + #piece
       self.fresh[#self.fresh + 1] = piece
       self.reader:wake()
-      breathe()
+      place.breathe()
     end
   until not piece or self:is_done() -- it may have been closed meanwhile
   self.told_ids = not self:is_done() and message == nil and seq:tokens(#self.ids + 1) or nil
@@ -117,14 +130,14 @@ local function tell(self, context, breathe)
 end
 
 --- The task that tells it. A strategy's error passes through to whoever runs the tasks.
--- @param context in which
--- @param breathe called after each piece, and may yield
-function Text:run(context, breathe)
+-- @param place {context = in which, open = function(ids) -> a sequence of it with this prompt,
+--   breathe = function called after each piece, that may yield}
+function Text:run(place)
   if self.state ~= "waiting" then
     return
   end
   self.state, self.began = "telling", lull.clock()
-  local ok, message = tell(self, context, breathe)
+  local ok, message = tell(self, place)
   self:finish(not ok and (message or "the text could not be told") or nil)
 end
 
