@@ -131,12 +131,13 @@ end
 
 --- The task that tells it. A strategy's error passes through to whoever runs the tasks.
 -- @param place {context = in which, open = function(ids) -> a sequence of it with this prompt,
---   breathe = function called after each piece, that may yield}
+--   breathe = function called now and then, that may yield}
 function Text:run(place)
   if self.state ~= "waiting" then
     return
   end
   self.state, self.began = "telling", lull.clock()
+  place.breathe() -- many may begin at once
   local ok, message = tell(self, place)
   self:finish(not ok and (message or "the text could not be told") or nil)
 end
