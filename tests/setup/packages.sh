@@ -22,7 +22,7 @@ test="$story libcmocka-dev lua-busted locales time python3-jinja2
 hosts='neovim nginx-light libnginx-mod-http-lua love minetest-server haproxy lighttpd
   lighttpd-modules-lua mpv uwsgi-core uwsgi-plugin-lua5.1 wrk sysbench python3-lupa tarantool
   xvfb lua-socket lua-copas lua-luv curl'
-server_test="$serve curl nodejs wrk"
+server_test="$serve curl nodejs wrk lua-socket"
 fuzz='build-essential pkg-config clang'
 check="$story libcmocka-dev clang clang-format clang-tidy cppcheck lua-check shellcheck"
 
