@@ -164,7 +164,8 @@ local RULES = {
 }
 
 --- Run tasks together until all have ended.
--- @param tasks a list of functions, or a function that returns the next one and nil at the end;
+-- @param tasks a list of functions, or a function that returns the next one, nil at the end, and
+--   false for "none now": then it is asked again after each step for as long as others run;
 --   it is called with the context whose turn it is, nil at first
 -- @param given optional table:
 --   width   so many at a time at most (default: all); a finished one's place is filled at once
@@ -200,17 +201,17 @@ function scheduler.run(tasks, given)
   local function fill(context)
     while more and (not given.width or #alive < given.width) do
       local call = next_task(context)
-      if call == nil then
-        more = false
-      else
-        count = count + 1
-        if type(call) ~= "function" then
-          error("'run': task " .. count .. " is " .. options.show(call) .. ", not a function", 0)
-        end
-        local task = start(call)
-        task.index = count
-        if task.ended then take_result(task) else alive[#alive + 1] = task end
+      if not call then
+        more = call == false
+        return
       end
+      count = count + 1
+      if type(call) ~= "function" then
+        error("'run': task " .. count .. " is " .. options.show(call) .. ", not a function", 0)
+      end
+      local task = start(call)
+      task.index = count
+      if task.ended then take_result(task) else alive[#alive + 1] = task end
     end
   end
 

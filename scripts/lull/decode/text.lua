@@ -328,19 +328,22 @@ function Text:next_id()
   id, message, code = self:check_choice(id, message, code)
   if not id then
     return nil, message, code
-  elseif self:is_end(id) then
+  end
+  local entry = top
+    and {id = id, piece = self.model:piece(id), logprob = logits:logprob(id), top = top}
+  if self:is_end(id) then
+    self.facts.ending = entry
     return self:finish("stop")
   elseif self.given.stop_ids and self.given.stop_ids[id] then
-    self.facts.stop = id
+    self.facts.stop, self.facts.ending = id, entry
     return self:finish("stop")
   end
   if self.given.score then
     local n = #self.ids
     self.sums[n + 1] = (self.sums[n] or 0) + logits:logprob(id)
   end
-  if top then
-    self.facts.logprobs[#self.ids + 1] =
-      {id = id, piece = self.model:piece(id), logprob = logits:logprob(id), top = top}
+  if entry then
+    self.facts.logprobs[#self.ids + 1] = entry
   end
   return id
 end

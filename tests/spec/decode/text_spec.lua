@@ -90,7 +90,7 @@ describe("stop strings", function()
       assert.are.equal(facts.logprobs[i].id, entry.id)
       assert.are_not.equal(id, entry.id)
     end
-    assert.are.equal(id, facts.logprobs[#ended.logprobs + 1].id)
+    assert.are.same(facts.logprobs[#ended.logprobs + 1], ended.ending)
   end)
 end)
 
