@@ -340,7 +340,7 @@ local RUN_RULES = {
   report = {type = "function"},
 }
 
--- How many threads `0` means: as many as there are cores.
+-- How many cores there are: threads that `0` means.
 local function cores_of(model)
   local probe = model:context {sequences = 1, length = 1, threads = 0}
   local cores = probe and probe:info().threads or 1
@@ -358,7 +358,7 @@ function Job:open_contexts(model, given)
   self.width = given.parallel
     or parallel.choose(info, self.length, given.kv, parallel.available())
   local cores = cores_of(model)
-  local threads = given.threads == 0 and cores or given.threads or 1
+  local threads = given.threads == 0 and math.max(1, cores - 1) or given.threads or 1
   self.contexts = {}
   local groups = parallel.groups(self.width, threads, cores)
   for i = 1, groups do
@@ -392,7 +392,8 @@ end
 -- @param given a table, all of it optional:
 --   parallel   how many at once (default: as memory allows, at most 32)
 --   length     tokens of prompt and story together (default: as many as the model takes)
---   threads, kv, cpu   as of model:context
+--   threads    of each context (1); 0: all cores but one, which chooses tokens
+--   kv, cpu    as of model:context
 --   name       what OpenAI's form calls the model
 --   poll       function(), called before each step: "finish" begins no more stories, "drop" drops
 --              those that run (a later run tells them again)

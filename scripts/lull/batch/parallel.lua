@@ -44,8 +44,8 @@ function parallel.choose(info, length, kv, available)
   return math.max(1, math.min(MOST, fit))
 end
 
--- Fewer would make two groups whose passes over the weights are no longer worth their while.
-local WORTH_HALVING = 16
+-- Fewer would make two groups that hardly share their passes over the weights.
+local WORTH_HALVING = 4
 
 --- In how many groups, each with a context: two where a core is left that can choose tokens while
 -- another one evaluates.
