@@ -340,16 +340,6 @@ local RUN_RULES = {
   report = {type = "function"},
 }
 
--- How many cores there are: threads that `0` means.
-local function cores_of(model)
-  local probe = model:context {sequences = 1, length = 1, threads = 0}
-  local cores = probe and probe:info().threads or 1
-  if probe then
-    probe:close()
-  end
-  return cores
-end
-
 -- The contexts: as wide as asked for, or as memory allows. true, or nil, message, code.
 function Job:open_contexts(model, given)
   local info = model:info()
@@ -357,7 +347,7 @@ function Job:open_contexts(model, given)
   self.kv = given.kv
   self.width = given.parallel
     or parallel.choose(info, self.length, given.kv, parallel.available())
-  local cores = cores_of(model)
+  local cores = parallel.cores(model)
   local threads = given.threads == 0 and math.max(1, cores - 1) or given.threads or 1
   self.contexts = {}
   local groups = parallel.groups(self.width, threads, cores)

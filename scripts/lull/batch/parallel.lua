@@ -26,6 +26,16 @@ function parallel.available()
   return kilobytes and tonumber(kilobytes) * 1024
 end
 
+--- How many cores this process may use.
+function parallel.cores(model)
+  local probe = model:context {sequences = 1, length = 1, threads = 0}
+  local cores = probe and probe:info().threads or 1
+  if probe then
+    probe:close()
+  end
+  return cores
+end
+
 --- Bytes that one more sequence takes.
 function parallel.sequence_bytes(info, length, kv)
   local per_token = info[kv == "f32" and "kv_bytes_f32" or kv == "bf16" and "kv_bytes_bf16"
