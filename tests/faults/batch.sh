@@ -100,10 +100,16 @@ same 'from a pipe that stalls' slow.jsonl all.jsonl
 
 # ---- killed
 
-# A seed of its own, and the same delays each time.
-delays=$("$LUA" -e '
-  local x = 7
-  for _ = 1, 50 do x = (x * 16807) % 2147483647 print(("%.3f"):format(0.01 + x % 240 / 1000)) end')
+# At random moments of the time that an undisturbed run takes here; the same ones each time.
+started=$(date +%s%N)
+batch -i in.jsonl -o k.jsonl --quiet --parallel 3 --sync 0
+took=$(($(date +%s%N) - started))
+delays=$(TOOK=$took "$LUA" -e '
+  local x, took = 7, os.getenv("TOOK") / 1e9
+  for _ = 1, 50 do
+    x = (x * 16807) % 2147483647
+    print(("%.4f"):format(took * (0.05 + x % 1000 / 1600)))
+  end')
 kills=0 unfinished=0
 rm -f k.jsonl*
 for delay in $delays; do
