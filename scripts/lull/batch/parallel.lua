@@ -56,4 +56,43 @@ function parallel.groups(width, threads, cores)
   return width >= WORTH_HALVING and cores > threads and 2 or 1
 end
 
+-- How many threads `0` means: as many as there are cores.
+local function cores_of(model)
+  local probe = model:context {sequences = 1, length = 1, threads = 0}
+  local cores = probe and probe:info().threads or 1
+  if probe then
+    probe:close()
+  end
+  return cores
+end
+
+--- The contexts that stories are told in: as wide as asked for, or as memory allows.
+-- @param model the model
+-- @param given {parallel =, length =, threads =, kv =, cpu =}, all of it optional
+-- @param spare so many sequences more in each
+-- @return a list of one or two, and its field width: how many stories at once; or nil, message, code
+function parallel.open(model, given, spare)
+  local info = model:info()
+  local length = math.min(given.length or info.seq_len, info.seq_len)
+  local width = given.parallel or parallel.choose(info, length, given.kv, parallel.available())
+  local cores = cores_of(model)
+  local threads = given.threads == 0 and cores or given.threads or 1
+  local contexts = {width = width}
+  local groups = parallel.groups(width, threads, cores)
+  for i = 1, groups do
+    local context, message, code = model:context {
+      sequences = math.ceil(width / groups) + spare, length = length,
+      threads = threads, kv = given.kv, cpu = given.cpu, batch = math.max(64, width),
+    }
+    if not context then
+      for _, opened in ipairs(contexts) do
+        opened:close()
+      end
+      return nil, message, code
+    end
+    contexts[i] = context
+  end
+  return contexts
+end
+
 return parallel

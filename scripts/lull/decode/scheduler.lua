@@ -146,8 +146,9 @@ local RULES = {
 }
 
 --- Run tasks together until all have ended.
--- @param tasks a list of functions, or a function that returns the next one and nil at the end;
---   it is called with the context whose turn it is, nil at first
+-- @param tasks a list of functions, or a function that returns the next one and nil at the end; or
+--   false for "none now", and then it is asked again after each step for as long as others run. It
+--   is called with the context whose turn it is, nil at first
 -- @param given optional table:
 --   width   so many at a time at most (default: all); a finished one's place is filled at once
 --   done    function(i, result) called when task i has ended; results are then not collected
@@ -180,14 +181,14 @@ function scheduler.run(tasks, given)
   local function fill(context)
     while more and (not given.width or #alive < given.width) do
       local call = next_task(context)
-      if call == nil then
-        more = false
-      else
-        count = count + 1
-        local task = start(call)
-        task.index = count
-        if task.ended then take_result(task) else alive[#alive + 1] = task end
+      if not call then
+        more = call == false
+        return
       end
+      count = count + 1
+      local task = start(call)
+      task.index = count
+      if task.ended then take_result(task) else alive[#alive + 1] = task end
     end
   end
 
