@@ -13,3 +13,23 @@ files["scripts/**/*.lua"] = {
 }
 files["scripts/bin/lull"] = files["scripts/**/*.lua"]
 files["tests/spec/**/*.lua"] = { std = "lua51+busted" }
+
+-- What the programs that host Lua bring along.
+files["**/hosts/neovim/**/*.lua"] = { globals = { "vim" } }
+files["**/hosts/neovim.lua"] = { globals = { "vim" } }
+files["**/hosts/nginx/*.lua"] = { std = "ngx_lua", read_globals = { "model" } }
+files["**/hosts/love/*.lua"] = { std = "luajit+love" }
+files["tests/hosts/love/*.lua"] = { globals = { "love" } }
+files["**/hosts/luanti/**/*.lua"] = { globals = { "minetest" } }
+files["**/hosts/haproxy/*.lua"] = { globals = { "core" } }
+files["**/hosts/lighttpd/*.lua"] = { std = "lua54", globals = { "lighty" } }
+files["**/hosts/mpv.lua"] = { globals = { "mp" } }
+files["**/hosts/mpv/*.lua"] = { std = "lua52", globals = { "mp" } }
+files["**/hosts/uwsgi/*.lua"] = { globals = { "uwsgi" } }
+files["**/hosts/wrk/*.lua"] = {
+  globals = { "wrk", "init", "request", "setup", "done", "number", "first" },
+}
+files["**/hosts/sysbench/*.lua"] = { globals = { "sysbench", "thread_init", "event", "tell" } }
+files["**/hosts/sysbench.lua"] = { globals = { "thread_init", "event", "tell" } }
+files["**/hosts/tarantool/*.lua"] = { globals = { "box" } }
+

@@ -4,6 +4,7 @@
 #   make story        installs what is missing, builds, and tells a story
 #   make test         installs what the tests need, builds everything, runs every test;
 #                     the last line counts them.  T=text runs the tests whose names have it
+#   make test-hosts-setup    installs the programs that host Lua, which make test runs lull in
 #   make SAN=asan test    the native tests under a sanitizer: asan, ubsan or tsan
 #   make EMULATE_AMX=1 BUILD=folder    for tests: AMX's instructions emulated, in a folder of its own
 #   make check        formatting and static analysis
@@ -13,7 +14,8 @@
 #   make clean
 #
 # V=1 shows the commands.  BUILD=folder builds elsewhere.  LUA_V=5.1 chooses the Lua.
-# story, test, check and fuzz install Debian packages with apt-get (as root or through sudo -n);
+# story, test, test-hosts-setup, check and fuzz install Debian packages with apt-get (as root or
+# through sudo -n);
 # LULL_NO_INSTALL=1 prints the line to run instead.  No other target installs packages.
 
 PREFIX     ?= /usr/local
@@ -301,7 +303,10 @@ CROSS_aarch64 := aarch64-linux-gnu
 FIX_ppc       := lua5.1 tests/setup/plain_mffs.lua
 # Other versions of Lua that the module is built for; LuaJIT loads the one for 5.1.
 LUAS          := $(if $(SAN),,5.2 5.3 5.4)
-LUAS          := $(if $(T),$(foreach v,$(LUAS),$(if $(findstring $(T),spec-lua$(v)),$(v))),$(LUAS))
+USED_5.2      := hosts/mpv
+USED_5.3      := hosts/haproxy
+USED_5.4      := hosts/lighttpd
+LUAS          := $(if $(T),$(foreach v,$(LUAS),$(if $(findstring $(T),spec-lua$(v) $(USED_$(v))),$(v))),$(LUAS))
 # AMX's kernels once more, with its instructions emulated: few machines have them.
 EMULATED      := $(if $(filter amx,$(ISAS)),amx-emulated)
 EMULATED      := $(if $(T),$(if $(findstring $(T),amx-emulated/kernels amx-emulated/golden),$(EMULATED)),$(EMULATED))
@@ -315,6 +320,10 @@ test:
 	@BUILD='$(BUILD)' SAN='$(SAN)' JOBS='$(JOBS)' CC='$(CC)' NM='$(NM)' OBJDUMP='$(OBJDUMP)' LUA='$(LUA)' \
 	  BUSTED='$(BUSTED)' MAKE='$(MAKE)' CROSS='$(CROSS)' LUAS='$(LUAS)' EMULATED='$(EMULATED)' \
 	  sh tests/run.sh '$(T)'
+
+.PHONY: test-hosts-setup
+test-hosts-setup:
+	@sh tests/setup/hosts.sh
 
 # Debian's sources of Lua, LPeg and cmocka, to build for other machines.
 $(BUILD)/sources/done:

@@ -2,6 +2,9 @@
  * of loaded models behind a mutex.  It owns nothing: an entry leaves the list with its last
  * user.
  *
+ * A process that forks while another of its threads loads leaves a child without that thread: fork
+ * waits for the mutex, and the child forgets what was being loaded.
+ *
  * A model is the same if the files are (device, inode, size, time of change of checkpoint and
  * tokenizer) and if it was asked for in the same precision, group and byte order. */
 #include "cache.h"
@@ -37,6 +40,7 @@ struct lull_shared {
 static pthread_mutex_t cache_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cache_loaded = PTHREAD_COND_INITIALIZER;
 static lull_shared *cache_list;
+static pthread_once_t cache_once = PTHREAD_ONCE_INIT;
 
 /* ------------------------------------------------------------------------------------- keys */
 
@@ -120,6 +124,36 @@ static lull_shared *drop_user(lull_shared *s)
     if (--s->users > 0) return NULL;
     list_remove(s);
     return s;
+}
+
+/* --------------------------------------------------------------------------------- forking */
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&cache_mutex);
+}
+
+static void in_parent(void)
+{
+    pthread_mutex_unlock(&cache_mutex);
+}
+
+static void in_child(void)
+{
+    static const pthread_cond_t nobody_waits = PTHREAD_COND_INITIALIZER;
+    lull_shared *s, *next;
+    for (s = cache_list; s != NULL; s = next) {
+        next = s->next;
+        if (s->loading) list_remove(s);
+    }
+    cache_loaded = nobody_waits;
+    pthread_mutex_unlock(&cache_mutex);
+}
+
+/* Where that fails, for want of memory, forking is as it would be without. */
+static void watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, in_parent, in_child);
 }
 
 /* ---------------------------------------------------------------------------------- loading */
@@ -214,6 +248,7 @@ lull_status lull_shared_load(lull_shared **out, const char *path, const lull_loa
     lull_status status;
     *out = NULL;
     *fresh = 0;
+    pthread_once(&cache_once, watch_forks);
     share = cache_key_get(path, options, &key) && share;
     mine = shared_new(&key, error);
     if (mine == NULL) return LULL_ENOMEM;

@@ -58,18 +58,29 @@ static void set_name(lull_lua_file *f, const char *path)
     memcpy(f->name, path + n - kept, kept + 1);
 }
 
+/* Never one of the three descriptors that are closed in some processes and written to all the same. */
+static int above_the_standard(int fd)
+{
+    int sys, moved;
+    if (fd < 0 || fd > 2) return fd;
+    moved = fcntl(fd, F_DUPFD, 3);
+    sys = errno;
+    (void)close(fd);
+    errno = sys;
+    return moved;
+}
+
 static int open_path(const char *path, int flags)
 {
     int fd;
     flags |= O_RDWR | O_APPEND | O_NOCTTY;
 #ifdef O_CLOEXEC
-    flags |= O_CLOEXEC;
+    flags |= O_CLOEXEC; /* at once where that can be */
 #endif
     do fd = open(path, flags, 0666);
     while (fd < 0 && errno == EINTR);
-#ifndef O_CLOEXEC
+    fd = above_the_standard(fd);
     if (fd >= 0) (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
     return fd;
 }
 

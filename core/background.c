@@ -128,6 +128,11 @@ int lull_background_busy(const lull_context *c)
     return c->background != NULL && lull_atomic_get(&c->background->busy);
 }
 
+int lull_background_lost(const lull_context *c)
+{
+    return lull_background_busy(c) && c->background->owner != getpid();
+}
+
 lull_status lull_context_start(lull_context *c, size_t max_tokens, lull_error *error)
 {
     lull_background *b;
@@ -153,7 +158,7 @@ int lull_context_running(const lull_context *c)
 {
     lull_background *b = c->background;
     int running;
-    if (!lull_background_busy(c) || b->owner != getpid()) return 0;
+    if (!lull_background_busy(c) || lull_background_lost(c)) return 0;
     pthread_mutex_lock(&b->mutex);
     running = b->state == RUNNING;
     pthread_mutex_unlock(&b->mutex);
@@ -182,7 +187,7 @@ lull_status lull_context_wait(lull_context *c, size_t *remaining, lull_error *er
     if (c->closed) return lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
     if (!lull_background_busy(c))
         return lull_fail(error, LULL_ESTATE, 0, 0, "no step was started in the background");
-    if (b->owner != getpid()) return lull_context_fail_forked(error);
+    if (lull_background_lost(c)) return lull_context_fail_forked(error);
     join_step(b);
     lull_context_settle(c);
     if (remaining != NULL) *remaining = lull_context_queued(c);

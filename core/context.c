@@ -265,6 +265,7 @@ void lull_context_close(lull_context *c)
 lull_status lull_context_check(const lull_context *c, lull_error *error)
 {
     if (c->closed) return lull_fail(error, LULL_ESTATE, 0, 0, "the context is closed");
+    if (lull_background_lost(c)) return lull_context_fail_forked(error);
     if (lull_background_busy(c))
         return lull_fail(error, LULL_ESTATE, 0, 0,
                          "a step runs in the background; wait for it first");

@@ -145,6 +145,8 @@ lull_status lull_context_fail_forked(lull_error *error);
 
 /* Is a background step started and not yet waited for? (background.c) */
 int lull_background_busy(const lull_context *context);
+/* The step was running when the process forked, and this is the child. */
+int lull_background_lost(const lull_context *context);
 /* Cancel, join, free.  NULL background is fine. (background.c) */
 void lull_background_close(lull_context *context);
 

@@ -60,5 +60,6 @@ for script in examples/evaluate/*.lua; do
 done
 example embed-story "$BUILD/examples/embed/story" $model "Once upon a time" 7
 example embed-host "$BUILD/examples/embed/host" examples/embed/hero.lua $model Lily
+example embed-states "$BUILD/examples/embed/states" examples/embed/hero.lua $model Lily Tom Mia Ben
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -6,6 +6,7 @@
 # A test is a command.  Its output goes to $BUILD/log/NAME.log and is shown when it fails.  How many
 # cases it counts for comes from that output, if it speaks one of these: cmocka's summary, TAP, or
 # a line "N passed, N failed[, N skipped]".  Otherwise it is one case: exit 0 passed, 77 skipped.
+# Lines that begin with "measured" are shown.
 set -u
 : "${BUILD:=build}" "${SAN:=}" "${CC:=cc}" "${LUA:=lua5.1}" "${BUSTED:=busted}" "${CROSS:=}" "${EMULATED:=}" "${JOBS:=1}"
 : "${LULL_TEST_SECONDS:=600}"
@@ -88,6 +89,7 @@ run() {
     printf 'skip  %s: %s\n' "$name" "$(tail -n 1 "$out")"
   else
     printf 'ok    %s: %d (%d s)\n' "$name" "$p" "$seconds"
+    sed -n 's/^measured /        /p' "$out"
     [ "$s" -eq 0 ] || cases "$out" | sed "1d; s|^|skip  $name: |"
   fi > "$out.said"
   cat "$out.said"
@@ -177,6 +179,13 @@ luas() {
   done
 }
 
+# The module in other people's programs.
+hosts() {
+  for script in tests/hosts/*.sh; do
+    run "hosts/$(basename "$script" .sh)" sh "$script"
+  done
+}
+
 # amx.c with its instructions emulated, on a processor that has the rest of what it needs.
 amx() {
   folder=$BUILD/amx-emulated
@@ -228,7 +237,7 @@ fi
 rm -rf "$log"
 mkdir -p "$log"
 wanted='native spec'
-[ -n "$SAN" ] || wanted="$wanted luas"
+[ -n "$SAN" ] || wanted="$wanted luas hosts"
 if [ -z "$EMULATED" ]; then
   :
 elif [ -e "$BUILD/amx-emulated/bin/golden" ]; then

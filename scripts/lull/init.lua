@@ -62,8 +62,12 @@ local LATER = {
   constrain = "lull.constrain",
   --- Records of how each token of a text was chosen.
   explore = "lull.explore",
+  --- Waiting for the model as a host does: coroutines, ticks, event loops.
+  async = "lull.async",
   --- Thousands of stories from a file of prompts.
   batch = "lull.batch",
+  --- Tasks, KL divergence, metrics of stories.
+  evaluate = "lull.evaluate",
   --- JSON, written and read.
   json = "lull.json",
   --- Templates in Jinja's language.
@@ -82,6 +86,11 @@ local model, sequence = core.methods.model, core.methods.sequence
 
 model.generate = generate.generate
 model.stream = generate.stream
+--- model:chat(messages, options): see lull.chat.conversation
+function model.chat(self, messages, given)
+  local answer, facts, code = require("lull.chat.conversation").chat(self, messages, given)
+  return answer, facts, code
+end
 sequence.generate = generate.generate_sequence
 sequence.stream = generate.stream_sequence
 

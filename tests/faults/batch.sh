@@ -253,6 +253,14 @@ check 'and no word about it' test ! -s err
 nohup sh -c "./lull batch '$model' -i in.jsonl -o n.jsonl --quiet & pid=\$!; sleep 0.05; kill -HUP \$pid; wait \$pid" > out 2>&1
 same 'nohup' n.jsonl all.jsonl
 
+# ---- descriptors that are closed
+
+expect 'nothing is open' 0 '' sh -c "./lull batch '$model' -i in.jsonl -o c.jsonl <&- >&- 2>&-"
+same 'and the same' c.jsonl all.jsonl
+check 'nothing went into a file that happened to be there' sh -c '! grep -v "^{.*}$" c.jsonl c.jsonl.run.jsonl'
+expect 'standard input is closed' 3 'standard input' sh -c "./lull batch '$model' -i - -o c2.jsonl <&-"
+expect 'standard output is closed' 3 'standard output' sh -c "./lull batch '$model' -i in.jsonl -o - >&-"
+
 # ---- odd records
 
 printf '\357\273\277{"id":"bom","prompt":"Tom"}\r\n\r\n   \n' > odd.jsonl

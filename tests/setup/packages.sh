@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages a make target needs.
-# usage: packages.sh LIST...      lists: story test check fuzz
+# usage: packages.sh LIST...      lists: story test hosts check fuzz
 #
 # Says what is missing, then installs it as root or through `sudo -n`.  Without the right to, or
 # with LULL_NO_INSTALL=1, prints the line to run and exits 3.  Elsewhere than on Debian it says
@@ -16,6 +16,10 @@ test="$story libcmocka-dev lua-busted locales time python3-jinja2
   gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
   gcc-s390x-linux-gnu libc6-dev-s390x-cross
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+# Programs that host Lua, for tests/hosts; hosts.sh installs them, so that none starts as a service.
+hosts='neovim nginx-light libnginx-mod-http-lua love minetest-server haproxy lighttpd
+  lighttpd-modules-lua mpv uwsgi-core uwsgi-plugin-lua5.1 wrk sysbench python3-lupa tarantool
+  xvfb lua-socket lua-copas lua-luv curl'
 fuzz='build-essential pkg-config clang'
 check="$story libcmocka-dev clang clang-format clang-tidy cppcheck lua-check shellcheck"
 
@@ -24,9 +28,10 @@ for list; do
   case $list in
     story) wanted="$wanted $story" ;;
     test) wanted="$wanted $test" ;;
+    hosts) wanted="$wanted $hosts" ;;
     check) wanted="$wanted $check" ;;
     fuzz) wanted="$wanted $fuzz" ;;
-    *) echo "packages.sh: no list named '$list' (story, test, check, fuzz)" >&2; exit 2 ;;
+    *) echo "packages.sh: no list named '$list' (story, test, hosts, check, fuzz)" >&2; exit 2 ;;
   esac
 done
 

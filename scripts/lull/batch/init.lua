@@ -412,7 +412,8 @@ end
 -- @param given a table, all of it optional:
 --   parallel   how many at once (default: as memory allows, at most 32)
 --   length     tokens of prompt and story together (default: as many as the model takes)
---   threads, kv, cpu   as of model:context
+--   threads    of each context (1); 0: all cores but one, which chooses tokens
+--   kv, cpu    as of model:context
 --   queue      a link of lull.fleet.connect: workers tell the stories. Of the options above only
 --              length and kv mean something then
 --   note       function(text), told what happens to the queue

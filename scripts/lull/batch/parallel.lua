@@ -44,8 +44,8 @@ function parallel.choose(info, length, kv, available)
   return math.max(1, math.min(MOST, fit))
 end
 
--- Fewer would make two groups whose passes over the weights are no longer worth their while.
-local WORTH_HALVING = 16
+-- Fewer would make two groups that hardly share their passes over the weights.
+local WORTH_HALVING = 4
 
 --- In how many groups, each with a context: two where a core is left that can choose tokens while
 -- another one evaluates.
@@ -56,7 +56,7 @@ function parallel.groups(width, threads, cores)
   return width >= WORTH_HALVING and cores > threads and 2 or 1
 end
 
--- How many threads `0` means: as many as there are cores.
+-- How many cores there are.
 local function cores_of(model)
   local probe = model:context {sequences = 1, length = 1, threads = 0}
   local cores = probe and probe:info().threads or 1
@@ -68,15 +68,16 @@ end
 
 --- The contexts that stories are told in: as wide as asked for, or as memory allows.
 -- @param model the model
--- @param given {parallel =, length =, threads =, kv =, cpu =}, all of it optional
+-- @param given {parallel =, length =, threads =, kv =, cpu =}, as of job:run of lull.batch
 -- @param spare so many sequences more in each
--- @return a list of one or two, and its field width: how many stories at once; or nil, message, code
+-- @return a list of one or two, whose field `width` says how many stories at once; or nil, message,
+--   code
 function parallel.open(model, given, spare)
   local info = model:info()
   local length = math.min(given.length or info.seq_len, info.seq_len)
   local width = given.parallel or parallel.choose(info, length, given.kv, parallel.available())
   local cores = cores_of(model)
-  local threads = given.threads == 0 and cores or given.threads or 1
+  local threads = given.threads == 0 and math.max(1, cores - 1) or given.threads or 1
   local contexts = {width = width}
   local groups = parallel.groups(width, threads, cores)
   for i = 1, groups do

@@ -20,32 +20,51 @@ local scheduler = {}
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 local WAIT = {}                                      -- the mark of this module's own yields
 local driven = setmetatable({}, {__mode = "k"})      -- coroutines that run() resumes
-local step_options = setmetatable({}, {__mode = "k"}) -- per context: one pass at a time
+local passes = setmetatable({}, {__mode = "k"})      -- per context: the options of one pass
+local steppers = setmetatable({}, {__mode = "k"})    -- per coroutine: what use() was given
+local MAIN = {}                                      -- stands for no coroutine, in Lua 5.1
 
 local function pack(...)
   return {n = select("#", ...), ...}
 end
 
-local function options_of(context)
-  local given = step_options[context]
+--- What context:step and context:start take for one pass over the weights, so that an interrupt is
+-- soon noticed.
+function scheduler.pass(context)
+  local given = passes[context]
   if not given then
     given = {max_tokens = context:info().batch}
-    step_options[context] = given
+    passes[context] = given
   end
   return given
 end
 
---- One pass over the weights of a context: at most its batch of tokens, so that an interrupt is
--- soon noticed.
 local function step(context)
-  return context:step(options_of(context))
+  return context:step(scheduler.pass(context))
 end
 
+--- One pass over the weights of a context.
 scheduler.step = step
 
 --- The same in the background; context:wait() then gives what step would have.
 function scheduler.begin_step(context)
-  return context:start(options_of(context))
+  return context:start(scheduler.pass(context))
+end
+
+-- How the running coroutine has contexts stepped.
+local function stepper()
+  return steppers[coroutine.running() or MAIN] or step
+end
+
+--- Have contexts stepped in a host's own way, wherever the running coroutine waits for the model
+-- from now on: in `wait` and, unless told otherwise, in `run`. See lull.async.
+-- @param other function(context) that returns what context:step returns and may yield; nil: steps
+-- @return what was in use before, or nil
+function scheduler.use(other)
+  local this = coroutine.running() or MAIN
+  local before = steppers[this]
+  steppers[this] = other
+  return before
 end
 
 --- Have what a sequence has queued evaluated.
@@ -58,9 +77,9 @@ function scheduler.wait(seq)
   if this and driven[this] then
     return coroutine.yield(WAIT, seq, seq:context())
   end
-  local context = seq:context()
+  local context, one_pass = seq:context(), stepper()
   repeat
-    local ok, message, code = step(context)
+    local ok, message, code = one_pass(context)
     if not ok then
       return nil, message, code
     end
@@ -141,7 +160,7 @@ local RULES = {
   width = {type = "integer", min = 1, text = "an integer of at least 1"},
   done = {type = "function"},
   errors = {one_of = {"raise", "return"}, default = "raise"},
-  step = {type = "function", default = step},
+  step = {type = "function"},
   start = {type = "function"},
 }
 
@@ -155,6 +174,7 @@ local RULES = {
 --   errors  "raise" (default): when all have ended, the first error is raised again;
 --           "return": result.failed is true and result.error has what was raised
 --   step    function(context) in place of context:step, for hosts that evaluate in the background
+--           (default: what `use` was given)
 --   start   function(context), called when the tasks of a context wait again and before those of
 --           another one go on: it may start in the background what `step` then waits for
 -- @return a list of results, each {n =, first returned value, second, ...}
@@ -164,6 +184,7 @@ function scheduler.run(tasks, given)
     text = "a list of functions, or a function that returns them",
   })
   given = options.check("run", given, RULES)
+  given.step = given.step or stepper()
   local next_task, alive, results, count, first_failure = source(tasks), {}, {}, 0, nil
 
   local function take_result(task)

@@ -121,7 +121,8 @@ end
 local FACTS = {finish_reason = "string", prompt_tokens = "number", tokens = "number"}
 
 --- What a result says, put into the record it is for.
--- @return text and facts; false where it is a failure, which is then the record's; or nil: no result
+-- @return text and facts; false where it is a failure, which is then the record's; nil where it is
+--   no result
 function jobs.decode_result(text, record)
   local result = json.decode(text)
   if not json.is_object(result) then

@@ -86,11 +86,12 @@ function Link:send(command)
   if ok then
     return reply == nil and false or reply
   end
-  local said, message, code = tostring(reply):match("redis error: (.*)$"), nil, "EIO"
+  local said = tostring(reply):match("redis error: (.*)$")
+  local message, code
   if said then
     message, code = explain(said)
   else
-    message = tostring(reply):gsub("^.-:%d+: ", "")
+    message, code = tostring(reply):gsub("^.-:%d+: ", ""), "EIO"
   end
   if code == "EIO" then
     self:drop()

@@ -220,12 +220,10 @@ end
 
 -- Nothing is heard: is there anybody?
 function Producer:check_workers()
-  for _, job in pairs(self.out) do
-    if self.queue:has_workers(queue.jobs_key(job.demand)) == false then
-      self.note("no worker asks for these jobs yet; start some: lull worker "
-        .. self.link.address.shown)
-    end
-    break
+  local _, job = next(self.out)
+  if self.queue:has_workers(queue.jobs_key(job.demand)) == false then
+    self.note("no worker asks for these jobs yet; start some: lull worker "
+      .. self.link.address.shown)
   end
   self.asked = true
 end
@@ -309,7 +307,7 @@ function Producer:told()
 end
 
 --- Prompt tokens are the workers' business.
-function Producer:prompt_tokens()
+function Producer.prompt_tokens()
   return 0, 0
 end
 

@@ -3,8 +3,8 @@
 -- Keys on the server:
 --
 --     lull:demands            hash: number of a demand -> its text (lull.fleet.jobs)
---     lull:jobs:DEMAND        stream of jobs {batch, id, model, job, chat_format}, with the consumer
---                             group "workers"
+--     lull:jobs:DEMAND        stream of jobs {batch, id, model, job, chat_format}, with the group
+--                             "workers" of consumers
 --     lull:results:BATCH      stream of results {id, result} of one batch
 --     lull:refused            stream of what was no job, the last thousand
 --
@@ -23,7 +23,7 @@ local PAGE = "100"
 local KEPT_REFUSED = "1000"
 local A_YEAR, A_WEEK = "31536000000", "604800" -- milliseconds, seconds
 
--- A worker that dies takes its jobs' good name with it; a job that comes back so often is the cause.
+-- A worker that dies leaves its jobs to others; one that comes back so often may be the cause.
 local MOST_DELIVERIES = 5
 
 local Queue = {}

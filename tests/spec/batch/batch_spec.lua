@@ -182,7 +182,9 @@ describe("a batch", function()
         {"id":"a","vars":{"who":"lily","n":2}}
         {"id":"b","template":"{{ 1 / 0 }}","vars":{}}
         {"id":"c","template":"{% if %}","vars":{}}
-        {"id":"d","vars":{"who":"tom","n":1}}]]}
+        {"id":"d","vars":{"who":"tom","n":1}}
+        {"id":"e","template":"{{ x is none }}","vars":{"x":null}}]]}
+    assert.are.equal("True", stories.e.prompt)
     assert.are.equal("Lily ran", stories.a.prompt)
     assert.are.equal("Tom sat", stories.d.prompt)
     assert.are.equal("EFORMAT", stories.b.error.code)
@@ -232,6 +234,6 @@ describe("how many at once", function()
   it("is cut in two where a core is left over", function()
     assert.are.equal(2, parallel.groups(32, 1, 2))
     assert.are.equal(1, parallel.groups(32, 2, 2))
-    assert.are.equal(1, parallel.groups(8, 1, 2))
+    assert.are.equal(1, parallel.groups(3, 1, 2))
   end)
 end)

@@ -22,11 +22,11 @@
 -- | alpaca | Alpaca | has a system text of its own |
 -- | openchat | OpenChat 3.5 | |
 -- | granite | Granite 3.0 | |
--- @module lull.chat
+-- @module lull.chat.formats
 local options = require "lull.options"
 local text = require "lull.template.text"
 
-local chat = {}
+local formats = {}
 
 -------------------------------------------------------------------------------- the formats
 
@@ -123,7 +123,7 @@ local FORMATS = {
 }
 
 --- The names of all formats, sorted.
-function chat.names()
+function formats.names()
   local names = {}
   for name in pairs(FORMATS) do
     names[#names + 1] = name
@@ -142,7 +142,7 @@ local SIGNS = {
 --- Guess which format a chat template writes, by the markers in it.
 -- @param source the template
 -- @return a name, or nil
-function chat.detect(source)
+function formats.detect(source)
   options.argument("detect", 1, source, {type = "string"})
   for _, sign in ipairs(SIGNS) do
     if source:find(sign[1], 1, true) then
@@ -281,13 +281,13 @@ end
 -- @return a list of {text =, special = true | false}; or nil, message, "EINVAL" for messages that
 -- the format cannot have
 -- @raise on an unknown format or option, and messages without a role or content
-function chat.segments(format, messages, given)
+function formats.segments(format, messages, given)
   local segments, message, code = build("segments", format, messages, given)
   return segments, message, code
 end
 
 --- The same as one string.
-function chat.text(format, messages, given)
+function formats.text(format, messages, given)
   local segments, message, code = build("text", format, messages, given)
   if not segments then
     return nil, message, code
@@ -299,4 +299,4 @@ function chat.text(format, messages, given)
   return table.concat(parts)
 end
 
-return chat
+return formats
