@@ -7,7 +7,7 @@ local console = require "lull.command.console"
 local command = {}
 
 local SUBCOMMANDS = {
-  "tell", "batch", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
+  "tell", "batch", "worker", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
 }
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."

@@ -83,8 +83,10 @@ end
 -- Send a command, a list of strings, on the connection that there is.
 function Link:send(command)
   local ok, reply = pcall(self:sender(command[1]), self.client, {unpack(command, 2)})
-  if ok then
-    return reply == nil and false or reply
+  if ok and reply == nil then
+    return false
+  elseif ok then
+    return reply
   end
   local said = tostring(reply):match("redis error: (.*)$")
   local message, code

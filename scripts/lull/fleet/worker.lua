@@ -69,7 +69,7 @@ function worker.new(model, link, given)
   end
   return setmetatable({
     model = model, link = link, queue = queue.new(link), given = given, contexts = contexts,
-    name = given.name or fresh_name(),
+    info = contexts[1]:info(), name = given.name or fresh_name(),
     own = jobs.demand(model, given.length, given.kv),
     keys = {}, cursors = {}, -- streams it can tell, and where looking for lost jobs is in them
     said = {},               -- what jobs need that it has not; said once
@@ -321,8 +321,6 @@ end
 -- @return {name, stories, failures, tokens, seconds of telling, width, kernel, threads, released =
 --   jobs that were given back}
 function Worker:summary()
-  local ok, info = pcall(self.contexts[1].info, self.contexts[1])
-  self.info = ok and info or self.info
   return {
     name = self.name, stories = self.stories, failures = self.failures, tokens = self.tokens,
     seconds = self.seconds, width = self.contexts.width, kernel = self.info.kernel,
