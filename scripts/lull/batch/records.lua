@@ -179,7 +179,7 @@ local function complete(record, run)
   end
   local ok, checked, given = pcall(params.complete, run.params, record.own, run.strategies)
   if not ok then
-    return tostring(checked)
+    return (tostring(checked):gsub("^[^\n]-%.lua:%d+: ", "")) -- where lull lies is no part of it
   end
   record.params, record.given = checked, given
 end

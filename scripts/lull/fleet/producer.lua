@@ -32,7 +32,7 @@ Producer.__index = Producer
 function producer.new(link, given)
   return setmetatable({
     link = link, queue = queue.new(link), given = given, window = given.window or WINDOW,
-    out = {}, n_out = 0, -- id -> {id, record, demand, entry: where it was put}
+    out = {}, n_out = 0, -- id -> {id, record, demand}
     unsent = {},         -- those of them that are still to be put in
     waiting = {},        -- demand -> id -> entry: jobs that were found in the queue
     early = {},          -- id -> result: what came before its record
@@ -111,7 +111,8 @@ end
 
 -------------------------------------------------------------------------------- jobs
 
--- Look for this batch's jobs in a stream. true, or nil.
+-- Look for this batch's jobs in a stream. Results are to be taken after that, so that a job that is
+-- done in between is seen as one of the two. true, or nil.
 function Producer:look(demand)
   local found, message, code =
     self.queue:waiting(queue.jobs_key(demand), self.given.batch)
@@ -122,19 +123,31 @@ function Producer:look(demand)
   return true
 end
 
--- Put a job in, unless it is there. true, or nil.
+-- All results that are there now. true, or nil.
+function Producer:catch_up()
+  local n
+  repeat
+    n = self:collect(0)
+    if not n then
+      return nil
+    end
+  until n == 0
+  return true
+end
+
+-- Put a job in, unless it is there or done. true, or nil.
 function Producer:send(job)
-  if not self.waiting[job.demand] and not self:look(job.demand) then
+  if not self.waiting[job.demand] and not (self:look(job.demand) and self:catch_up()) then
     return nil
+  elseif not self.out[job.id] then
+    return true
   end
-  job.entry = self.waiting[job.demand][job.id]
-  if not job.entry then
-    local message, code
-    job.entry, message, code = self.queue:add(job.demand, {
+  if not self.waiting[job.demand][job.id] then
+    local entry, message, code = self.queue:add(job.demand, {
       batch = self.given.batch, id = job.id, model = self.given.demand.model,
       job = jobs.encode(job.record, self.given.seed), chat_format = self.given.chat_format,
     })
-    if not job.entry then
+    if not entry then
       return self:bear(message, code)
     end
   end
@@ -190,8 +203,7 @@ end
 
 -------------------------------------------------------------------------------- losses
 
--- Look for everything that is out: jobs first and then results, so that a job that is done in
--- between is seen as a result. true, or nil.
+-- Look for everything that is out. true, or nil.
 function Producer:audit()
   local generation = self.link.generation
   for demand in pairs(self.waiting) do
@@ -200,13 +212,9 @@ function Producer:audit()
     end
   end
   self.last = "0"
-  local n
-  repeat
-    n = self:collect(0)
-    if not n then
-      return nil
-    end
-  until n == 0
+  if not self:catch_up() then
+    return nil
+  end
   self.unsent = {}
   for id, job in pairs(self.out) do
     if not (self.waiting[job.demand] and self.waiting[job.demand][id]) then
@@ -238,10 +246,9 @@ function Producer:withdraw()
       entries[#entries + 1] = entry
     end
     local gone = self.queue:withdraw(key, entries)
-    for id, job in pairs(self.out) do
+    for id in pairs(self.out) do
       if gone and found[id] and gone[found[id]] then
         self.out[id], self.n_out = nil, self.n_out - 1
-        job.entry = nil
       end
     end
   end

@@ -23,9 +23,6 @@ local PAGE = "100"
 local KEPT_REFUSED = "1000"
 local A_YEAR, A_WEEK = "31536000000", "604800" -- milliseconds, seconds
 
--- A worker that dies leaves its jobs to others; one that comes back so often may be the cause.
-local MOST_DELIVERIES = 5
-
 local Queue = {}
 Queue.__index = Queue
 
@@ -220,11 +217,11 @@ function Queue:length(key)
   return self.link:call {"XLEN", key}
 end
 
-local function job_of(key, one)
+local function job_of(key, one, deliveries)
   local fields = one.fields
   return {
-    key = key, entry = one.entry, batch = fields.batch, id = fields.id, model = fields.model,
-    text = fields.job, chat_format = fields.chat_format,
+    key = key, entry = one.entry, deliveries = deliveries, batch = fields.batch, id = fields.id,
+    model = fields.model, text = fields.job, chat_format = fields.chat_format,
   }
 end
 
@@ -253,7 +250,7 @@ function Queue:take(keys, worker, seconds)
   local taken = {}
   for _, stream in ipairs(reply or {}) do
     for _, one in ipairs(entries_of(stream[2])) do
-      taken[#taken + 1] = job_of(stream[1], one)
+      taken[#taken + 1] = job_of(stream[1], one, 1)
     end
   end
   return taken
@@ -270,7 +267,7 @@ end
 
 --- Take jobs of one stream that nobody vouched for during the lease.
 -- @param cursor where the last call left off, "0-0" at first
--- @return a list, the next cursor; or nil, message, code. job.hopeless: it was taken too often
+-- @return a list, the next cursor; or nil, message, code. job.deliveries: how often it was taken
 function Queue:reclaim(key, worker, lease, cursor)
   local ok, message, code = self:prepare(key)
   if not ok then
@@ -289,24 +286,16 @@ function Queue:reclaim(key, worker, lease, cursor)
     if not times then
       return nil, message, code
     end
-    taken[i] = job_of(key, one)
-    taken[i].hopeless = times > MOST_DELIVERIES and times
+    taken[i] = job_of(key, one, times)
   end
   return taken, reply[1]
 end
 
--- XCLAIM of a list of jobs, stream by stream.
-function Queue:claim(list, worker, ...)
-  local by_key = {}
+--- Say that a worker still has these jobs. true, or nil, message, code.
+function Queue:vouch(list, worker)
   for _, job in ipairs(list) do
-    by_key[job.key] = by_key[job.key] or {"XCLAIM", job.key, GROUP, worker, "0"}
-    table.insert(by_key[job.key], job.entry)
-  end
-  for _, command in pairs(by_key) do
-    for _, word in ipairs {...} do
-      command[#command + 1] = word
-    end
-    local reply, message, code = self.link:call(command)
+    local reply, message, code =
+      self.link:call {"XCLAIM", job.key, GROUP, worker, "0", job.entry, "JUSTID"}
     if reply == nil then
       return nil, message, code
     end
@@ -314,14 +303,17 @@ function Queue:claim(list, worker, ...)
   return true
 end
 
---- Say that a worker still has these jobs. true, or nil, message, code.
-function Queue:vouch(list, worker)
-  return self:claim(list, worker, "JUSTID")
-end
-
---- Give jobs back, for others to take at once. true, or nil, message, code.
+--- Give jobs back, for others to take at once, as if they had not been taken. true, or nil,
+-- message, code.
 function Queue:release(list)
-  return self:claim(list, NOBODY, "IDLE", A_YEAR, "RETRYCOUNT", "0", "JUSTID")
+  for _, job in ipairs(list) do
+    local reply, message, code = self.link:call {"XCLAIM", job.key, GROUP, NOBODY, "0", job.entry,
+      "IDLE", A_YEAR, "RETRYCOUNT", text(job.deliveries - 1), "JUSTID"}
+    if reply == nil then
+      return nil, message, code
+    end
+  end
+  return true
 end
 
 --- Store a result, and be done with its job.

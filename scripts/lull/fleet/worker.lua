@@ -3,6 +3,10 @@
 -- Several jobs are told at once in its contexts, as in a batch. Jobs that it holds it vouches for,
 -- four times in a lease; where the server is away, it goes on telling those, keeps the results, and
 -- takes no new ones. At its end it gives back what it has not told.
+--
+-- A worker that dies leaves its jobs to others, and one of them may be the cause. Those that were
+-- taken more than twice are told alone, so that others do not suffer with them, and what comes back
+-- even then is given up.
 -- @module lull.fleet.worker
 local core = require "lull.core"
 local jobs = require "lull.fleet.jobs"
@@ -17,7 +21,9 @@ local WAIT = 0.5        -- seconds that an idle worker waits for a job; so soon 
 local PAUSE = 0.05      -- seconds between two looks while stories run
 local REFRESH = 3       -- seconds between two looks for new kinds of jobs
 local VOUCHES = 4       -- in a lease
-local LOOKAHEAD = 2     -- jobs that are taken before their turn
+local LOOKAHEAD = 1     -- jobs that are taken before their turn
+local TRUSTED = 2       -- times that a job is told in company
+local MOST = 4          -- times that it is told at all
 local LAST_TRY = 5      -- seconds that a worker that ends tries to reach the server
 
 local Worker = {}
@@ -75,6 +81,7 @@ function worker.new(model, link, given)
     said = {},               -- what jobs need that it has not; said once
     held = {}, n_held = 0,   -- entry -> job: taken, and neither stored nor given back
     taken = {},              -- jobs that were taken and not begun
+    alone = nil,             -- true: takes nothing until it holds nothing, for a job told alone
     results = {},            -- {job, text} that are still to be stored
     looked = -math.huge, refreshed = -math.huge, reclaimed = -math.huge, vouched = core.clock(),
     stories = 0, failures = 0, tokens = 0, seconds = 0,
@@ -113,14 +120,23 @@ function Worker:refresh()
   end
 end
 
--- Hold what was taken. What it holds already was only told too slowly.
+-- Hold what was taken. What it holds already was only told too slowly. true; or nil, message, code.
 function Worker:hold(list)
   for _, job in ipairs(list) do
-    if not self.held[job.entry] then
+    local suspect = job.deliveries > TRUSTED and job.deliveries <= MOST
+    if not self.held[job.entry] and (self.alone or suspect) and self.n_held > 0 then
+      self.alone = true
+      local ok, message, code = self.queue:release {job}
+      if not ok then
+        return nil, message, code
+      end
+    elseif not self.held[job.entry] then
       self.held[job.entry], self.n_held = job, self.n_held + 1
+      self.alone = suspect
       table.insert(self.taken, job)
     end
   end
+  return true
 end
 
 -- Jobs of workers that are gone, once a second from each stream.
@@ -136,12 +152,20 @@ function Worker:reclaim()
       return self:bear(cursor, code)
     end
     self.cursors[key] = cursor
-    self:hold(list)
+    local ok, message, why = self:hold(list)
+    if not ok then
+      return self:bear(message, why)
+    end
   end
 end
 
 -- Take jobs, and wait so long for one, or not at all.
 function Worker:take(seconds)
+  if self.alone and self.n_held > 0 then
+    return
+  elseif self.alone then
+    self.alone, self.reclaimed = nil, -math.huge
+  end
   self:refresh()
   if self.failed or not self.keys[1] then
     return
@@ -154,7 +178,11 @@ function Worker:take(seconds)
   if not list then
     return self:bear(message, code)
   end
-  self:hold(list)
+  local ok
+  ok, message, code = self:hold(list)
+  if not ok then
+    return self:bear(message, code)
+  end
 end
 
 -- The record of a job, or nil where it is none; then it is done with.
@@ -165,9 +193,9 @@ function Worker:record_of(job)
     return nil
   end
   local record = jobs.decode(job.text, self.given.strategies)
-  if job.hopeless then
-    record.failure = {code = "ECANCELED",
-      message = "given up: " .. job.hopeless .. " workers took it and none came to its end"}
+  if job.deliveries > MOST then
+    record.failure = {code = "ECANCELED", message = "given up: " .. MOST
+      .. " workers took it and none came to its end"}
   elseif not record.failure and (job.model ~= self.own.model or record.key ~= job.id) then
     record.failure = {code = "EINVAL", message = "the job says one thing and its record another"}
   end
