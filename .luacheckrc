@@ -13,6 +13,7 @@ files["scripts/**/*.lua"] = {
 }
 files["scripts/bin/lull"] = files["scripts/**/*.lua"]
 files["tests/spec/**/*.lua"] = { std = "lua51+busted" }
+files["examples/server/lua/**/*.lua"] = { std = "luajit", globals = { "ngx" } }
 
 -- What the programs that host Lua bring along.
 files["**/hosts/neovim/**/*.lua"] = { globals = { "vim" } }
@@ -33,3 +34,8 @@ files["**/hosts/sysbench/*.lua"] = { globals = { "sysbench", "thread_init", "eve
 files["**/hosts/sysbench.lua"] = { globals = { "thread_init", "event", "tell" } }
 files["**/hosts/tarantool/*.lua"] = { globals = { "box" } }
 
+files["tests/bench/server_load.lua"] = {
+  globals = {
+    "wrk", "setup", "init", "request", "response", "done", "right", "wrong", "first_wrong",
+  },
+}

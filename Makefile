@@ -2,9 +2,10 @@
 #
 #   make              liblull.a, the Lua module lull/core.so and lull.pc, in build/
 #   make story        installs what is missing, builds, and tells a story
+#   make serve        serves it with nginx on http://127.0.0.1:8080; SERVE='--listen HOST:PORT'
 #   make test         installs what the tests need, builds everything, runs every test;
 #                     the last line counts them.  T=text runs the tests whose names have it
-#   make test-hosts-setup    installs the programs that host Lua, which make test runs lull in
+#   make test-hosts-setup    installs the programs that host Lua, and what the server's tests need
 #   make SAN=asan test    the native tests under a sanitizer: asan, ubsan or tsan
 #   make EMULATE_AMX=1 BUILD=folder    for tests: AMX's instructions emulated, in a folder of its own
 #   make check        formatting and static analysis
@@ -14,8 +15,8 @@
 #   make clean
 #
 # V=1 shows the commands.  BUILD=folder builds elsewhere.  LUA_V=5.1 chooses the Lua.
-# story, test, test-hosts-setup, check and fuzz install Debian packages with apt-get (as root or
-# through sudo -n);
+# story, serve, test, test-hosts-setup, check and fuzz install Debian packages with apt-get (as root
+# or through sudo -n);
 # LULL_NO_INSTALL=1 prints the line to run instead.  No other target installs packages.
 
 PREFIX     ?= /usr/local
@@ -167,7 +168,7 @@ Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
-.PHONY: all story test check fuzz bench install uninstall clean FORCE
+.PHONY: all story serve test check fuzz bench install uninstall clean FORCE
 
 all: $(LIB) $(if $(MODULE_SRC),$(MODULE)) $(BUILD)/lull.pc
 
@@ -293,6 +294,12 @@ story:
 	@LULL_BUILD='$(BUILD)' scripts/bin/lull tell examples/models/lullaby.bin \
 	  -p 'Once upon a time' -n 220 --temperature 0.8 --seed 3 --stats
 
+# SERVE: options of examples/server/serve.sh.
+serve:
+	@sh tests/setup/hosts.sh serve
+	@$(MAKE) --no-print-directory all
+	@LULL_BUILD='$(BUILD)' exec sh examples/server/serve.sh $(SERVE)
+
 # The machines of the cross-built tests.  A filter that names none of them leaves them out.
 CROSS         := $(if $(SAN),,i386 ppc s390x aarch64)
 CROSS         := $(if $(T),$(foreach c,$(CROSS),$(if $(findstring $(c),$(T)),$(c))),$(CROSS))
@@ -323,7 +330,7 @@ test:
 
 .PHONY: test-hosts-setup
 test-hosts-setup:
-	@sh tests/setup/hosts.sh
+	@sh tests/setup/hosts.sh hosts server-test
 
 # Debian's sources of Lua, LPeg, LuaSocket and cmocka, to build for other machines.
 $(BUILD)/sources/done: tests/setup/sources.sh

@@ -59,8 +59,12 @@ tidy() {
   check shellcheck shellcheck $sh
 }
 
-# luacheck knows no operators: x ^ y with a variable or a fraction is libm's pow.
-find scripts -type f -exec grep -nE '[A-Za-z0-9_)] ?\^ ?([A-Za-z_(]|[0-9]*\.[0-9])' {} + > "$folder/out"
+# luacheck knows no operators: x ^ y with a variable or a fraction is libm's pow.  Strings and comments
+# are taken away first.
+find scripts -type f | sort | while read -r file; do
+  sed "s/\"[^\"]*\"//g; s/'[^']*'//g; s/--.*//" "$file" |
+    grep -nE '[A-Za-z0-9_)] ?\^ ?([A-Za-z_(]|[0-9]*\.[0-9])' | sed "s|^|$file:|"
+done > "$folder/out"
 [ ! -s "$folder/out" ]
 tell $? 'scripts use no fractional power'
 

@@ -179,10 +179,11 @@ luas() {
   done
 }
 
-# The module in other people's programs.
+# The module in other people's programs, and the server that one of them is.
 hosts() {
-  for script in tests/hosts/*.sh; do
-    run "hosts/$(basename "$script" .sh)" sh "$script"
+  for script in tests/hosts/*.sh tests/server/*.sh; do
+    name=${script#tests/}
+    run "${name%.sh}" sh "$script"
   done
 }
 

@@ -61,14 +61,18 @@ static void *serve(void *argument)
 {
     user *u = argument;
     const char *text;
+    size_t bytes = 0;
     lua_State *L = lua_newstate(budgeted, u);
     if (L == NULL) return NULL;
     lua_pushcfunction(L, run_script);
     lua_pushlightuserdata(L, u);
     u->failed = lua_pcall(L, 1, 1, 0) != 0;
-    text = lua_tostring(L, -1);
-    u->answer = malloc((text != NULL ? strlen(text) : 0) + 1);
-    if (u->answer != NULL) strcpy(u->answer, text != NULL ? text : "");
+    text = lua_tolstring(L, -1, &bytes);
+    u->answer = malloc(bytes + 1);
+    if (u->answer != NULL) {
+        if (bytes > 0) memcpy(u->answer, text, bytes);
+        u->answer[bytes] = '\0';
+    }
     lua_close(L); /* closes models, contexts and threads too */
     return NULL;
 }

@@ -1,5 +1,5 @@
--- A hook at every token, as KoboldAI's userscripts have it: it sees the text so far, changes what is
--- likely, and may end the story. Here: the mood turns happy, and three sentences are enough.
+-- A hook at every token, as KoboldAI's userscripts have it: it sees the text so far, changes what
+-- is likely, and may end the story. Here: the mood turns happy, and three sentences are enough.
 local here = arg[0]:match("^(.*)/") or "."
 local lull = require "lull"
 local model = assert(lull.load(here .. "/../models/lullaby.bin"))

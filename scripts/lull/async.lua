@@ -48,7 +48,7 @@ end
 function async.step(wait)
   options.argument("step", 1, wait, FUNCTION)
   return function(context)
-    local ok, message, code = context:start(scheduler.pass(context))
+    local ok, message, code = scheduler.begin_step(context)
     if not ok then
       return nil, message, code
     end

@@ -218,7 +218,7 @@ local METHODS = {"accept", "rewind", "reset"}
 local function watched(stage, recorder, forced)
   local proxy = {
     name = stage.name, selector = stage.selector, call = stage.call, redraws = stage.redraws,
-    ignore_eos = stage.ignore_eos or forced ~= nil,
+    ignore_eos = stage.ignore_eos or forced ~= nil, feed = stage.feed,
   }
   function proxy.apply(_, logits, seq, draw)
     if recorder.pending.chosen then -- once more, from what is allowed
@@ -311,22 +311,16 @@ local function told_bytes(tokens)
   return sum
 end
 
-local function with_rules(rules)
-  local all = {
-    alternatives = {type = "integer", min = 0, max = 1000, default = 8},
-    each = {type = "function"},
-  }
-  for name, rule in pairs(rules) do
-    all[name] = rule
-  end
-  return all
-end
+local OWN_RULES = {
+  alternatives = {type = "integer", min = 0, max = 1000, default = 8},
+  each = {type = "function"},
+}
 
 --- The options of text: those of generate, and
 --
 --   alternatives (8)  so many for each token
 --   each              called as each(token, number) when a token was chosen
-explore.RULES = with_rules(generate.RULES)
+explore.RULES = options.merge(OWN_RULES, generate.RULES)
 
 -- What generate is given: the options, with a watched chain in place of what made the chain.
 local function with_sampler(checked, chain)
@@ -376,12 +370,9 @@ local GIVEN_RULES = {
 for _, name in ipairs(CONTEXT_OPTIONS) do
   GIVEN_RULES[name] = generate.RULES[name]
 end
-for name, rule in pairs(sampling.RULES) do
-  GIVEN_RULES[name] = rule
-end
 
 --- The options of given: of those of text the ones that concern the chain and the context.
-explore.GIVEN_RULES = with_rules(GIVEN_RULES)
+explore.GIVEN_RULES = options.merge(OWN_RULES, sampling.RULES, GIVEN_RULES)
 
 --- Read a text that is there, and record how the model sees every token of it (teacher forcing)
 -- and what the chain would have made of that. Without a token that begins texts, the first one

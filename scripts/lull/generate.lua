@@ -3,6 +3,7 @@
 -- Both are ordinary Lua over the verbs of the module (context, feed, step, logits): a script
 -- that wants another loop writes it with the same verbs.
 -- @module lull.generate
+local options = require "lull.options"
 local origin = require "lull.decode.origin"
 local request = require "lull.decode.request"
 local text = require "lull.decode.text"
@@ -11,8 +12,8 @@ local generate = {}
 
 --- The options of model:generate and model:stream: those of a text (lull.decode.request) and of
 -- where it is told (lull.decode.origin).
-local MODEL_RULES = origin.merge_rules(request.RULES, {heal = {type = "boolean"}})
-generate.RULES = origin.merge_rules(MODEL_RULES, origin.RULES)
+local MODEL_RULES = options.merge(request.RULES, {heal = {type = "boolean"}})
+generate.RULES = options.merge(MODEL_RULES, origin.RULES)
 
 -- Whom begin blames for a mistake: begin <- generate.stream <- the user.
 -- (Hence no tail calls on the way: Lua versions count them differently.)
@@ -127,8 +128,8 @@ end
 --   yours, in which a sequence is opened and closed; see lull.decode.run for many at once)
 -- @return text
 -- @return facts {tokens, prompt_tokens, finish_reason, stop: the string or id that ended it, seed,
---   seconds, prompt_seconds, sampler, kernel, threads, kv; logprobs, rewinds, drafted and
---   accepted where asked for}; seconds is the time spent in here, prompt_seconds the part of it
+--   seconds, prompt_seconds, sampler, kernel, threads, kv; logprobs and ending (the same of the
+--   token that ended it), rewinds, drafted and accepted where asked for}; seconds is the time spent in here, prompt_seconds the part of it
 --   that went into reading the prompt
 -- @return nil, message, code on failure
 function generate.generate(model, prompt, given)

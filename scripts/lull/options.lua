@@ -4,7 +4,7 @@
 --
 --     {type = "integer", min = 0, max = 256, default = 1}
 --     {type = "number", min = 0, max = 1, text = "a number in 0..1 (1 = off)"}
---     {type = "string"}, {type = "boolean"}, {type = "table"}
+--     {type = "string", required = true}, {type = "boolean"}, {type = "table"}
 --     {one_of = {"f32", "bf16"}}
 --     {test = function(value) return ok end, text = "a context"}
 --
@@ -18,7 +18,9 @@ local INTEGER_LIMIT = 2 ^ 53 -- doubles hold every integer up to here
 --- A number as people write it: no exponent for integers, no more digits than it takes, and a
 -- point whatever the host's locale says.
 function options.number_text(value)
-  if value == floor(value) and value >= -INTEGER_LIMIT and value <= INTEGER_LIMIT then
+  if value ~= value then
+    return "nan" -- printf's may have a sign
+  elseif value == floor(value) and value >= -INTEGER_LIMIT and value <= INTEGER_LIMIT then
     return (string.format("%.0f", value))
   end
   return (string.format("%.14g", value):gsub(",", "."))
@@ -50,7 +52,7 @@ local function range_text(rule)
   return "a number in " .. low .. ".." .. high
 end
 
---- The rule for a handle of lull.core: a "model", a "context" or a "sequence".
+--- The rule for a handle of lull.core: a "model", a "context", a "sequence" or a "token_set".
 function options.handle(kind)
   return {
     test = function(value)
@@ -58,6 +60,39 @@ function options.handle(kind)
     end,
     text = "a " .. kind,
   }
+end
+
+--- Is a value a list, without holes and without other keys?
+-- @param test optional: a function that each item must satisfy
+function options.is_list(value, test)
+  if type(value) ~= "table" then
+    return false
+  end
+  local n, count = #value, 0
+  for key, item in pairs(value) do
+    if type(key) ~= "number" or key < 1 or key > n or key ~= floor(key)
+      or test and not test(item) then
+      return false
+    end
+    count = count + 1
+  end
+  return count == n
+end
+
+--- Is a value a string that is not empty?
+function options.is_text(value)
+  return type(value) == "string" and value ~= ""
+end
+
+--- Rules of several sets in one; of the same name the last counts.
+function options.merge(...)
+  local merged = {}
+  for i = 1, select("#", ...) do
+    for name, rule in pairs((select(i, ...))) do
+      merged[name] = rule
+    end
+  end
+  return merged
 end
 
 --- What a rule allows, in words.
@@ -144,14 +179,14 @@ end
 -- @param given the caller's table, or nil
 -- @param rules as above
 -- @param level as for error(): 2 blames the caller of the function that calls check
--- @raise on an unknown name, a wrong type or a value out of range
+-- @raise on an unknown name, a wrong type, a value out of range or the lack of a required one
 function options.check(where, given, rules, level)
   level = (level or 2) + 1
   if given ~= nil and type(given) ~= "table" then
     error("bad options to '" .. where .. "' (a table expected, got " .. show(given) .. ")",
       level)
   end
-  local checked = {}
+  local checked, missing = {}, nil
   if given then
     for key in pairs(given) do
       if rules[key] == nil then
@@ -163,11 +198,15 @@ function options.check(where, given, rules, level)
     local value = given and given[key]
     if value == nil then
       value = rule.default
+      missing = rule.required and key or missing
     elseif not options.allows(rule, value) then
       error("bad option '" .. key .. "' to '" .. where .. "' (" .. options.expected(rule)
         .. " expected, got " .. show(value) .. ")", level)
     end
     checked[key] = value
+  end
+  if missing then
+    error("bad options to '" .. where .. "' (" .. missing .. " is needed)", level)
   end
   return checked
 end

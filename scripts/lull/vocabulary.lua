@@ -73,17 +73,7 @@ end
 -- @return a token set; or nil, message, code
 function vocabulary.containing(model, texts)
   options.argument("containing", 2, texts, {
-    test = function(value)
-      if type(value) ~= "table" then
-        return false
-      end
-      for i = 1, #value do
-        if type(value[i]) ~= "string" or value[i] == "" then
-          return false
-        end
-      end
-      return true
-    end,
+    test = function(value) return options.is_list(value, options.is_text) end,
     text = "a list of strings that are not empty",
   })
   return vocabulary.set(model, function(piece)

@@ -3,7 +3,7 @@
 # usage: run.sh NAME [OPTIONS]
 set -eu
 
-names='one many prefill threads growth perplexity constrain memory ppc kernels sampling chains batch'
+names='one many prefill threads growth perplexity constrain memory ppc kernels sampling chains batch server'
 here=$(dirname "$0")
 if [ $# -eq 0 ]; then
   echo 'usage: tests/bench/run.sh NAME [OPTIONS]'

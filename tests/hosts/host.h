@@ -79,7 +79,10 @@ static inline char *host_try(lua_State *L, const char *code)
     if (luaL_loadstring(L, code) != 0 || lua_pcall(L, 0, 1, 0) != 0) return NULL;
     text = lua_tolstring(L, -1, &n);
     copy = malloc(n + 1);
-    if (copy == NULL) host_fail("host", "out of memory");
+    if (copy == NULL) {
+        host_fail("host", "out of memory");
+        return NULL;
+    }
     if (n > 0) memcpy(copy, text, n);
     copy[n] = '\0';
     lua_pop(L, 1);

@@ -37,6 +37,9 @@ static const char prelude[] =
     "function load(kind)\n"
     "  model = assert(core.load('" MODEL "', kinds[kind]))\n"
     "end\n"
+    "function refuse()\n"
+    "  assert(not core.load('" MODEL "', {max_memory_bytes = 1000}))\n"
+    "end\n"
     "function open()\n"
     "  context = assert(model:context{sequences = 2, length = 32, threads = 2})\n"
     "end\n"
@@ -111,7 +114,7 @@ static void visit(place *p, visitor *v)
         "if model then model:close() model = nil end",
         "model = nil collectgarbage()",
         "context = nil collectgarbage('step')",
-        "assert(not core.load('" MODEL "', {max_memory_bytes = 1000}))",
+        "refuse()",
         "if model then local m = model load(1) m:close() end",
         "collectgarbage()",
     };

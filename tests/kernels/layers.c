@@ -123,8 +123,8 @@ void test_log_sum(const lull_kernels *k)
             const double expected = lull_logits_logsumexp(x, (size_t)n);
             const double got = k->log_sum(x, (size_t)n);
             check_case("n %d shape %d", n, shape, 0, 0, 0, 0);
-            check_true("the same", memcmp(&got, &expected, sizeof got) == 0 ||
-                                       (got != got && expected != expected));
+            check_true("the same",
+                       got <= expected ? got >= expected : (got != got && expected != expected));
         }
 }
 

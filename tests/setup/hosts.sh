@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the programs that tests/hosts runs lull in, and keeps Debian from starting those that are
+# Installs lists of packages.sh, and keeps Debian from starting those of their programs that are
 # services: while they are installed, policy-rc.d refuses; those that were not there before are then
 # disabled, so that they do not start with the machine either.
+# usage: hosts.sh LIST...
 set -u
 policy=/usr/sbin/policy-rc.d
 services='nginx haproxy lighttpd tarantool minetest-server uwsgi'
@@ -23,7 +24,7 @@ if command -v apt-get > /dev/null && [ ! -e $policy ] && [ "${LULL_NO_INSTALL:-}
     LULL_NO_INSTALL=1
   export LULL_NO_INSTALL="${LULL_NO_INSTALL:-}"
 fi
-sh "$(dirname "$0")/packages.sh" hosts || exit
+sh "$(dirname "$0")/packages.sh" "$@" || exit
 
 for service in $fresh; do
   ! there "$service" || ! command -v systemctl > /dev/null ||

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages a make target needs.
-# usage: packages.sh LIST...      lists: story test hosts check fuzz
+# usage: packages.sh LIST...      lists: story serve test hosts server-test check fuzz
 #
 # Says what is missing, then installs it as root or through `sudo -n`.  Without the right to, or
 # with LULL_NO_INSTALL=1, prints the line to run and exits 3.  Elsewhere than on Debian it says
@@ -9,6 +9,8 @@ set -u
 
 story='build-essential pkg-config lua5.1 liblua5.1-0-dev lua-argparse lua-cjson lua-filesystem
   lua-lpeg'
+# Those with a service among them are installed through hosts.sh, so that none starts.
+serve="$story nginx libnginx-mod-http-lua lua-resty-core"
 # luajit2 is the branch whose library nginx needs; Debian has one of the two at a time.
 # redis-tools has the server's program as redis-check-rdb: the package redis-server would start one.
 test="$story libcmocka-dev lua-busted locales time python3-jinja2 redis-tools lua-redis lua-socket
@@ -17,10 +19,11 @@ test="$story libcmocka-dev lua-busted locales time python3-jinja2 redis-tools lu
   gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
   gcc-s390x-linux-gnu libc6-dev-s390x-cross
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
-# Programs that host Lua, for tests/hosts; hosts.sh installs them, so that none starts as a service.
+# Programs that host Lua, for tests/hosts, and for tests/server.
 hosts='neovim nginx-light libnginx-mod-http-lua love minetest-server haproxy lighttpd
   lighttpd-modules-lua mpv uwsgi-core uwsgi-plugin-lua5.1 wrk sysbench python3-lupa tarantool
   xvfb lua-socket lua-copas lua-luv curl'
+server_test="$serve curl nodejs wrk lua-socket"
 fuzz='build-essential pkg-config clang'
 check="$story libcmocka-dev clang clang-format clang-tidy cppcheck lua-check shellcheck"
 
@@ -28,11 +31,16 @@ wanted=
 for list; do
   case $list in
     story) wanted="$wanted $story" ;;
+    serve) wanted="$wanted $serve" ;;
     test) wanted="$wanted $test" ;;
     hosts) wanted="$wanted $hosts" ;;
+    server-test) wanted="$wanted $server_test" ;;
     check) wanted="$wanted $check" ;;
     fuzz) wanted="$wanted $fuzz" ;;
-    *) echo "packages.sh: no list named '$list' (story, test, hosts, check, fuzz)" >&2; exit 2 ;;
+    *)
+      echo "packages.sh: no list named '$list' (story, serve, test, hosts, server-test, check, fuzz)" >&2
+      exit 2
+      ;;
   esac
 done
 

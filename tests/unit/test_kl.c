@@ -28,7 +28,7 @@ static double log_total(const float *v, size_t n)
     double total = 0;
     size_t i;
     for (i = 0; i < n; i++) total += exp((double)v[i]);
-    return log(total);
+    return total > 0 ? log(total) : (double)-INFINITY;
 }
 
 /* sum(p log(p / q) - p + q), so that near ones are not lost in rounding. */

@@ -136,7 +136,8 @@ end
 -- Tell on from a sequence. Pieces and not the whole, so that facts can be looked at meanwhile.
 function Teller:tell_on(seq, record)
   local given = record.given
-  given.seed, given.stream = record.seed or self.given.seed, core.hash(record.key)
+  given.seed = record.seed or self.given.seed
+  given.stream = record.stream or core.hash(record.key)
   given.score = true
   local next_piece, facts, code = seq:stream(given)
   if not next_piece then

@@ -1,7 +1,7 @@
 --- lull bench: how fast a model runs here.
 -- @module lull.command.bench
 local lull = require "lull"
-local compare = require "lull.command.compare"
+local compare = require "lull.command.bench_compare"
 local console = require "lull.command.console"
 local json = require "lull.json"
 local measure = require "lull.command.measure"

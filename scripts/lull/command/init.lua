@@ -7,7 +7,8 @@ local console = require "lull.command.console"
 local command = {}
 
 local SUBCOMMANDS = {
-  "tell", "batch", "worker", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
+  "tell", "batch", "worker", "explore", "inspect", "tokenize", "quantize", "bench",
+  "eval", "compare",
 }
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."
@@ -18,6 +19,7 @@ Examples:
   lull tell stories15M.bin --seed 7    the same story every time, on any machine
   lull explore -p "One day, Tom"       how each of its tokens was chosen
   lull eval stories out.jsonl          what can be counted of many stories
+  lull compare --strategy cool:temperature=0.5 --html page.html
   lull inspect stories15M.bin          what a file is, and the memory it needs
   lull tell --help                     more about one command
 

@@ -6,7 +6,8 @@ local generate = require "lull.generate"
 
 local model = {}
 
-local SHIPPED = "lullaby"
+--- What the model that ships with lull is called.
+model.SHIPPED = "lullaby"
 
 --- Where the model that ships with lull may be; the command sets it.
 model.folders = {}
@@ -37,7 +38,7 @@ end
 
 local function shipped()
   for _, folder in ipairs(model.folders) do
-    local path = folder .. "/" .. SHIPPED .. ".bin"
+    local path = folder .. "/" .. model.SHIPPED .. ".bin"
     if exists(path) then
       return path
     end
@@ -48,7 +49,7 @@ end
 
 --- The path that the argument MODEL means.
 function model.path(args)
-  if args.model == nil or (args.model == SHIPPED and not exists(SHIPPED)) then
+  if args.model == nil or (args.model == model.SHIPPED and not exists(model.SHIPPED)) then
     return shipped()
   end
   return args.model

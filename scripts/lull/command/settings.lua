@@ -2,6 +2,7 @@
 -- @module lull.command.settings
 local lull = require "lull"
 local console = require "lull.command.console"
+local model = require "lull.command.model"
 
 local settings = {}
 
@@ -59,6 +60,29 @@ function settings.apply(args, text, where, other)
     changed[key] = value
   end
   return changed
+end
+
+local function is_file(word)
+  local file = io.open(word, "rb")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+--- The model that a setting means, which may also name the file of one.
+-- @return the model, the options of its context, and its path
+function settings.open(args, text, where)
+  local given = settings.apply(args, text, where, function(word)
+    if word == model.SHIPPED or word:find("^[^=]*[./][^=]*$") or is_file(word) then
+      return "model", word
+    end
+  end)
+  local options = model.options(given)
+  options.cache = true
+  local loaded, message, code = lull.load(model.path(given), options)
+  console.check(loaded, message, code, model.hint)
+  return loaded, {threads = given.threads, kv = given.kv, cpu = given.cpu}, model.path(given)
 end
 
 return settings

@@ -66,23 +66,38 @@ local OWN = {
   "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "threads", "kv", "cpu", "length",
 }
 
--- One NAME=VALUE into the options.
-local function set(given, rules, word)
+--- One NAME=VALUE into options, or fail.
+-- @param where what messages call it
+function text.set(given, rules, word, where)
   local name, value = word:match("^([^=]+)=(.*)$")
   if not name then
-    console.fail(console.USAGE, "--set: NAME=VALUE expected, got '" .. word .. "'")
+    console.fail(console.USAGE, where .. ": NAME=VALUE expected, got '" .. word .. "'")
   elseif not rules[name] then
     local near = options.nearest(name, rules)
-    console.fail(console.USAGE, "--set: there is no option '" .. name .. "'"
+    console.fail(console.USAGE, where .. ": there is no option '" .. name .. "'"
       .. (near and " (did you mean '" .. near .. "'?)" or ""))
   elseif given[name] ~= nil then
-    console.fail(console.USAGE, "--set: '" .. name .. "' is given twice")
+    console.fail(console.USAGE, where .. ": '" .. name .. "' is given twice")
   end
   given[name] = console.value(value, rules[name])
   if given[name] == nil then
-    console.fail(console.USAGE, "--set: " .. name .. ": " .. options.expected(rules[name])
+    console.fail(console.USAGE, where .. ": " .. name .. ": " .. options.expected(rules[name])
       .. " expected, got '" .. value .. "'")
   end
+end
+
+--- Fail where options do not go together, which single ones do not show.
+-- @return the options
+function text.check(given, rules, where)
+  local ok, problem = pcall(request.check, given, rules, where, 1)
+  if not ok then
+    problem = tostring(problem)
+    if not problem:find("option", 1, true) then
+      error(problem, 0)
+    end
+    console.fail(console.USAGE, (problem:gsub("^[^:\n]*:%d+: ", "")))
+  end
+  return given
 end
 
 --- What generate is to be given, or fail.
@@ -94,18 +109,9 @@ function text.options(args, rules)
     given[name] = args[name]
   end
   for _, word in ipairs(args.set) do
-    set(given, rules, word)
+    text.set(given, rules, word, "--set")
   end
-  -- What single options do not show: whether they go together.
-  local ok, problem = pcall(request.check, given, rules, "lull " .. args.command, 1)
-  if not ok then
-    problem = tostring(problem)
-    if not problem:find("option", 1, true) then
-      error(problem, 0)
-    end
-    console.fail(console.USAGE, (problem:gsub("^[^:\n]*:%d+: ", "")))
-  end
-  return given
+  return text.check(given, rules, "lull " .. args.command)
 end
 
 --- A seed as it can be given again.

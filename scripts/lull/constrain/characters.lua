@@ -71,12 +71,15 @@ function characters.utf8(code)
     0x80 + floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
 end
 
+-- What of a lead byte is the character's, by the length in bytes.
+local LEAD_SIZE = {128, 32, 16, 8}
+
 --- The character at a place in text: code point and the place behind it, or nil where there is no
 -- UTF-8.
 function characters.at(text, i)
   local lead = text:byte(i)
   local length = lead < 0x80 and 1 or lead >= 0xF0 and 4 or lead >= 0xE0 and 3 or 2
-  local code = length == 1 and lead or lead % (2 ^ (7 - length))
+  local code = lead % LEAD_SIZE[length]
   for k = i + 1, i + length - 1 do
     code = code * 64 + (text:byte(k) or 0) % 64
   end

@@ -171,7 +171,7 @@ end
 -- @param texts a list of strings
 function constrain.choice(texts)
   options.argument("choice", 1, texts, {
-    test = function(value) return type(value) == "table" and #value > 0 end,
+    test = function(value) return options.is_list(value) and #value > 0 end,
     text = "a list of strings",
   })
   for i, text in ipairs(texts) do

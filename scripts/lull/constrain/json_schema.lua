@@ -16,10 +16,11 @@
 --
 -- There are: type (one or several), properties, required, additionalProperties, items,
 -- prefixItems, minItems, maxItems, minLength, maxLength, pattern (as lull.constrain.regex, but
--- anywhere in the string unless it has ^ and $), format (date, time, date-time, uuid), minimum,
--- maximum, exclusiveMinimum, exclusiveMaximum, enum, const, anyOf, oneOf (as anyOf), allOf,
--- nullable, and $ref to anywhere in the schema, circles included. Annotations are ignored; any
--- other keyword raises, with its place as a JSON pointer, since to ignore it would break it.
+-- anywhere in the string unless it has ^ and $), format (date, time, date-time, uuid, email, ipv4,
+-- uri: http), minimum, maximum, exclusiveMinimum, exclusiveMaximum, enum, const, anyOf, oneOf (as
+-- anyOf), allOf, nullable, and $ref to anywhere in the schema, circles included. Annotations are
+-- ignored, those of OpenAPI (example, x-...) too; any other keyword raises, with its place as a
+-- JSON pointer, since to ignore it would break it.
 -- @module lull.constrain.json_schema
 local characters = require "lull.constrain.characters"
 local json = require "lull.constrain.json"
@@ -51,8 +52,11 @@ local function set(names)
   return members
 end
 
-local ANNOTATIONS = set [[title description default examples deprecated readOnly writeOnly $schema
-  $id $comment $anchor $defs definitions discriminator]]
+local ANNOTATIONS = setmetatable(set [[title description default examples deprecated readOnly
+  writeOnly $schema $id $comment $anchor $defs definitions discriminator example externalDocs xml
+  contentEncoding contentMediaType]], {__index = function(_, keyword)
+  return keyword:find "^x%-" ~= nil
+end})
 local APPLIES = {
   object = set "properties required additionalProperties order",
   array = set "items prefixItems additionalItems minItems maxItems uniqueItems",

@@ -60,10 +60,19 @@ local DATE = "(\\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-
   .. "|02-(0[1-9]|1\\d|2[0-8]))|" .. LEAP .. "-02-29)"
 local TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+\\-]([01]\\d|2[0-3]):[0-5]\\d)"
 
---- Strings of each format.
+-- Within the lengths that RFC 1035 and RFC 5321 allow: 63 a label, 64 before the @.
+local LABEL = "[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){0,2}"
+local HOST = "(" .. LABEL .. "\\.){1,3}[A-Za-z]{2,20}"
+local NAME = "[A-Za-z0-9_+\\-]{1,20}"
+local BYTE = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
+
+--- Strings of each format: some, where a format allows more ways to write (email, uri).
 json_strings.FORMATS = {
   date = whole(DATE), time = whole(TIME), ["date-time"] = whole(DATE .. "T" .. TIME),
   uuid = whole "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+  email = whole(NAME .. "(\\." .. NAME .. "){0,2}@" .. HOST),
+  ipv4 = whole("(" .. BYTE .. "\\.){3}" .. BYTE),
+  uri = whole("https?://" .. HOST .. "(/[A-Za-z0-9._~\\-]*)*(\\?[A-Za-z0-9=&_\\-]*)?"),
 }
 
 return json_strings

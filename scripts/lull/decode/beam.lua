@@ -6,6 +6,7 @@
 -- the weights for all beams, and what they have in common is stored once.
 -- @module lull.decode.beam
 local core = require "lull.core"
+local options = require "lull.options"
 local origin = require "lull.decode.origin"
 local phrases = require "lull.decode.phrases"
 local sampling = require "lull.sampling"
@@ -343,7 +344,7 @@ local function check(given, rules, where, level)
   return checked
 end
 
-local SPEC = {where = "beam", check = check, rules = origin.merge_rules(search.RULES, {
+local SPEC = {where = "beam", check = check, rules = options.merge(search.RULES, {
   beams = {type = "integer", min = 1, max = 1024, default = 5},
   n = {type = "integer", min = 1, max = 1024, default = 1},
   length_penalty = {type = "number", min = -100, max = 100, default = 1},

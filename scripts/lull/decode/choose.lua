@@ -40,7 +40,7 @@ end
 -- @param position of the list among the arguments
 local function encode(model, choices, position, level)
   options.argument("choose", position, choices, {
-    test = function(value) return type(value) == "table" and #value > 0 end,
+    test = function(value) return options.is_list(value) and #value > 0 end,
     text = "a list of strings or lists of token ids",
   }, level + 1)
   local lists, texts = {}, {}
@@ -87,6 +87,9 @@ local function sums_after(start, lists)
   local sums = {}
   for i, result in ipairs(scored) do
     sums[i] = result.logprob
+    if sums[i] ~= sums[i] then
+      return nil, "the model computes no numbers for choice " .. i, "EINVAL"
+    end
   end
   return sums
 end

@@ -2,7 +2,6 @@
 -- DoLa. They go first in a chain, where the logits are the model's own.
 -- @module lull.decode.contrast
 local options = require "lull.options"
-local origin = require "lull.decode.origin"
 local shadow = require "lull.decode.shadow"
 local strategy = require "lull.sampling.strategy"
 
@@ -12,7 +11,7 @@ local USER = 2 -- whom to blame for a mistake
 
 -------------------------------------------------------------------------------- guidance
 
-local GUIDANCE = origin.merge_rules(shadow.RULES, {
+local GUIDANCE = options.merge(shadow.RULES, {
   scale = {type = "number", min = 0, max = 1000, default = 1.5},
 })
 
@@ -56,7 +55,7 @@ end
 
 -------------------------------------------------------------------------------- an amateur
 
-local CONTRASTIVE = origin.merge_rules(shadow.RULES, {
+local CONTRASTIVE = options.merge(shadow.RULES, {
   alpha = {type = "number", min = 0, max = 1, default = 0.1},
   beta = {type = "number", min = 0, max = 1000},
   temperature = {type = "number", min = 1e-6, max = 1e6, default = 1},

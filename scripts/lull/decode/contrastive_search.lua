@@ -1,5 +1,6 @@
 --- Contrastive search: probable next tokens, but none that only says again what was said.
 -- @module lull.decode.contrastive_search
+local options = require "lull.options"
 local origin = require "lull.decode.origin"
 local sampling = require "lull.sampling"
 local scheduler = require "lull.decode.scheduler"
@@ -114,7 +115,7 @@ function Search:close()
 end
 
 local SPEC = {where = "contrastive_search", check = search.check,
-  rules = origin.merge_rules(search.RULES, {
+  rules = options.merge(search.RULES, {
     k = {type = "integer", min = 1, max = 1024, default = 4},
     alpha = {type = "number", min = 0, max = 1, default = 0.6},
   }),

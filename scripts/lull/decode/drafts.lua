@@ -87,6 +87,9 @@ function ModelDraft:open(seq, strategy)
     own, message, code = context:sequence()
   end
   if not own then
+    if context and not self.context then
+      context:close()
+    end
     return nil, message, code
   end
   return setmetatable({
@@ -97,12 +100,17 @@ function ModelDraft:open(seq, strategy)
 end
 
 --- Drafts by a smaller model with the same vocabulary, which chooses with the same strategy and
--- the same random numbers.
+-- the same random numbers. A strategy that reads a second sequence (guidance, contrastive decoding)
+-- guesses only where that has a place more, `sequences = 2`; a constraint is not asked.
 -- @param model the small model
 -- @param given optional {tokens = 4: guesses a pass, context = one of its contexts to open
 --   sequences in (for texts that run together), by default one of its own per text}
 function drafts.model(model, given)
-  given = options.check("drafts.model", given, MODEL_RULES)
+  options.argument("draft_model", 1, model, options.handle "model")
+  given = options.check("draft_model", given, MODEL_RULES)
+  if given.context and given.context:model() ~= model then
+    error("bad option 'context' to 'draft_model' (it belongs to another model)", 2)
+  end
   return setmetatable({model = model, tokens = given.tokens, context = given.context}, ModelDraft)
 end
 
@@ -161,7 +169,7 @@ end
 -- they stood before. Costs next to nothing, and pays where a text repeats itself or its prompt.
 -- @param given optional {ngram = 2 (1..3), tokens = 8: guesses a pass}
 function drafts.lookup(given)
-  given = options.check("drafts.lookup", given, LOOKUP_RULES)
+  given = options.check("draft_lookup", given, LOOKUP_RULES)
   return setmetatable({ngram = given.ngram, tokens = given.tokens}, LookupDraft)
 end
 

@@ -33,17 +33,6 @@ function origin.reject_with(given, key, others, where, level)
   end
 end
 
---- Rules of several modules in one table; of the same name the last counts.
-function origin.merge_rules(...)
-  local merged = {}
-  for i = 1, select("#", ...) do
-    for name, rule in pairs((select(i, ...))) do
-      merged[name] = rule
-    end
-  end
-  return merged
-end
-
 -------------------------------------------------------------------------------- prompts
 
 --- Raise where a list has what is no token id of a model.
@@ -140,7 +129,7 @@ function origin.begin(spec, target, prompt, given, level)
   options.argument(where, 1, target, {test = MODEL.test, text = "a model or a sequence"},
     level + 1)
   local checked =
-    spec.check(given, origin.merge_rules(spec.rules, origin.RULES), where, level + 1)
+    spec.check(given, options.merge(spec.rules, origin.RULES), where, level + 1)
   check_context(target, checked, where, level + 1)
   local argument = "bad argument #" .. (spec.position or 2) .. " to '" .. where .. "'"
   local ids, message, code = origin.encode(target, prompt, argument, level + 1)

@@ -4,6 +4,7 @@
 -- the length of the longest beginning of the phrase that the text ends with, so an interrupted
 -- phrase may begin anew at once and phrases may overlap.
 -- @module lull.decode.phrases
+local options = require "lull.options"
 local origin = require "lull.decode.origin"
 
 local phrases = {}
@@ -15,16 +16,9 @@ Phrases.__index = Phrases
 phrases.RULE = {
   text = "a list of strings or lists of token ids, none of them empty",
   test = function(value)
-    if type(value) ~= "table" then
-      return false
-    end
-    for i = 1, #value do
-      local phrase = value[i]
-      if type(phrase) ~= "table" and type(phrase) ~= "string" or #phrase == 0 then
-        return false
-      end
-    end
-    return true
+    return options.is_list(value, function(phrase)
+      return options.is_text(phrase) or options.is_list(phrase) and #phrase > 0
+    end)
   end,
 }
 

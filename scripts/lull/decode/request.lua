@@ -10,20 +10,6 @@ local request = {}
 
 local clock = core.clock or os.clock
 
-local function is_list_of(test)
-  return function(value)
-    if type(value) ~= "table" then
-      return false
-    end
-    for i = 1, #value do
-      if not test(value[i]) then
-        return false
-      end
-    end
-    return true
-  end
-end
-
 local function is_id(value)
   return options.allows({type = "integer", min = 0}, value)
 end
@@ -64,11 +50,13 @@ request.RULES = {
     text = "a function, a strategy or a list of strategies",
   },
   stop = {
-    test = function(value) return type(value) == "string" or type(value) == "table" end,
+    test = function(value) return type(value) == "string" or options.is_list(value) end,
     text = "a string or a list of strings",
   },
-  stop_ids = {test = is_list_of(is_id), text = "a list of token ids"},
-  ban_phrases = {type = "table", text = "a list of phrases"},
+  stop_ids = {
+    test = function(value) return options.is_list(value, is_id) end, text = "a list of token ids",
+  },
+  ban_phrases = {test = options.is_list, text = "a list of phrases"},
   max_rewinds = {type = "integer", min = 0, default = 1000},
   constraint = {test = has_method "matcher", text = "a constraint of lull.constrain"},
   logprobs = {type = "integer", min = 0, max = 1000},
@@ -77,7 +65,7 @@ request.RULES = {
   loops = {type = "table"},
   max_seconds = {type = "number", min = 0},
 }
-request.RULES = origin.merge_rules(request.RULES, sampling.RULES)
+request.RULES = options.merge(request.RULES, sampling.RULES)
 
 local LOOP_RULES = {
   size = {type = "integer", min = 1, max = 1024, default = 32},
@@ -120,7 +108,7 @@ function request.check(given, rules, where, level)
     end
     checked.strategy = sampling.strategy(checked.sampler, level + 2)
   else
-    checked.strategy = sampling.from(chain_options(checked))
+    checked.strategy = sampling.from(chain_options(checked), where, level + 1)
   end
   checked.seed = checked.seed or fresh_seed()
   checked.watch = watch.new(checked.stop, checked.ban_phrases, level + 1)

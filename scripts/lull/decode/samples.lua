@@ -9,7 +9,7 @@ local text = require "lull.decode.text"
 
 local samples = {}
 
-local USER = 2 -- whom to blame for a mistake: the strategy's caller
+local USER = 3 -- whom to blame for a mistake: tell_all <- the strategy <- its caller
 
 --- The stream of the i-th of several texts that are told from one: its random numbers have nothing
 -- to do with those of the others. A text is told alone by the same name:
@@ -134,6 +134,21 @@ local function candidates(start, checked)
   return list
 end
 
+-- The candidates that somebody asked for, where they begin and the options; or nil, message, code.
+local function tell_all(spec, ...)
+  local target, prompt, given = origin.arguments(...)
+  local start, checked, code = origin.begin(spec, target, prompt, given, USER)
+  if not start then
+    return nil, checked, code -- message and code
+  end
+  local list, message
+  list, message, code = candidates(start, checked)
+  if not list then
+    return nil, message, code
+  end
+  return list, start, checked
+end
+
 local function facts_of(start, checked, list)
   local facts = {
     candidates = list, prompt_tokens = start.n_prompt, tokens = 0, seed = checked.seed,
@@ -145,7 +160,7 @@ local function facts_of(start, checked, list)
   return facts
 end
 
-local RULES = origin.merge_rules(request.RULES, {
+local RULES = options.merge(request.RULES, {
   n = {type = "integer", min = 1, max = 1024, default = 5},
   max_tokens = {type = "integer", min = 1, default = 256},
 })
@@ -154,7 +169,7 @@ local RULES = origin.merge_rules(request.RULES, {
 
 local BEST_OF = {
   where = "best_of", check = request.check,
-  rules = origin.merge_rules(RULES, {score = {type = "function"}}),
+  rules = options.merge(RULES, {score = {type = "function"}}),
 }
 
 --- Tell n texts from one prompt and take the best.
@@ -183,15 +198,9 @@ local BEST_OF = {
 --   the facts of generate
 -- @return nil, message, code on failure
 function samples.best_of(...)
-  local target, prompt, given = origin.arguments(...)
-  local start, checked, code = origin.begin(BEST_OF, target, prompt, given, USER)
-  if not start then
-    return nil, checked, code
-  end
-  local list, message
-  list, message, code = candidates(start, checked)
+  local list, start, checked = tell_all(BEST_OF, ...)
   if not list then
-    return nil, message, code
+    return nil, start, checked -- message and code
   end
   for _, one in ipairs(list) do
     one.score = one.mean_logprob
@@ -215,7 +224,7 @@ end
 
 local SELF_CONSISTENCY = {
   where = "self_consistency",
-  rules = origin.merge_rules(RULES, {
+  rules = options.merge(RULES, {
     answer = {
       test = function(value) return type(value) == "function" or type(value) == "string" end,
       text = "a function or a Lua pattern",
@@ -272,15 +281,9 @@ end
 --   candidates = the texts in order, each with its answer; else as best_of}
 -- @return nil, message, code on failure
 function samples.self_consistency(...)
-  local target, prompt, given = origin.arguments(...)
-  local start, checked, code = origin.begin(SELF_CONSISTENCY, target, prompt, given, USER)
-  if not start then
-    return nil, checked, code
-  end
-  local list, message
-  list, message, code = candidates(start, checked)
+  local list, start, checked = tell_all(SELF_CONSISTENCY, ...)
   if not list then
-    return nil, message, code
+    return nil, start, checked -- message and code
   end
   for _, one in ipairs(list) do
     one.answer = checked.answer(one.text)

@@ -20,7 +20,7 @@ local scheduler = {}
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 local WAIT = {}                                      -- the mark of this module's own yields
 local driven = setmetatable({}, {__mode = "k"})      -- coroutines that run() resumes
-local passes = setmetatable({}, {__mode = "k"})      -- per context: the options of one pass
+local step_options = setmetatable({}, {__mode = "k"}) -- per context: one pass at a time
 local steppers = setmetatable({}, {__mode = "k"})    -- per coroutine: what use() was given
 local MAIN = {}                                      -- stands for no coroutine, in Lua 5.1
 
@@ -28,27 +28,26 @@ local function pack(...)
   return {n = select("#", ...), ...}
 end
 
---- What context:step and context:start take for one pass over the weights, so that an interrupt is
--- soon noticed.
-function scheduler.pass(context)
-  local given = passes[context]
+local function options_of(context)
+  local given = step_options[context]
   if not given then
     given = {max_tokens = context:info().batch}
-    passes[context] = given
+    step_options[context] = given
   end
   return given
 end
 
+--- One pass over the weights of a context: at most its batch of tokens, so that an interrupt is
+-- soon noticed.
 local function step(context)
-  return context:step(scheduler.pass(context))
+  return context:step(options_of(context))
 end
 
---- One pass over the weights of a context.
 scheduler.step = step
 
 --- The same in the background; context:wait() then gives what step would have.
 function scheduler.begin_step(context)
-  return context:start(scheduler.pass(context))
+  return context:start(options_of(context))
 end
 
 -- How the running coroutine has contexts stepped.
@@ -165,9 +164,9 @@ local RULES = {
 }
 
 --- Run tasks together until all have ended.
--- @param tasks a list of functions, or a function that returns the next one and nil at the end; or
---   false for "none now", and then it is asked again after each step for as long as others run. It
---   is called with the context whose turn it is, nil at first
+-- @param tasks a list of functions, or a function that returns the next one, nil at the end, and
+--   false for "none now": then it is asked again after each step for as long as others run;
+--   it is called with the context whose turn it is, nil at first
 -- @param given optional table:
 --   width   so many at a time at most (default: all); a finished one's place is filled at once
 --   done    function(i, result) called when task i has ended; results are then not collected
@@ -207,6 +206,9 @@ function scheduler.run(tasks, given)
         return
       end
       count = count + 1
+      if type(call) ~= "function" then
+        error("'run': task " .. count .. " is " .. options.show(call) .. ", not a function", 0)
+      end
       local task = start(call)
       task.index = count
       if task.ended then take_result(task) else alive[#alive + 1] = task end

@@ -322,25 +322,28 @@ function Text:next_id()
   else
     id, message, code = self.strategy:apply(logits, self.seq, self.draw)
   end
-  if id == nil and message ~= nil and self.banned[#self.ids + 1] then
+  if id == nil and message ~= nil and self.banned[#self.ids + 1] and not logits:argmax() then
     return self:finish("ban") -- every way on begins with a banned phrase
   end
   id, message, code = self:check_choice(id, message, code)
   if not id then
     return nil, message, code
-  elseif self:is_end(id) then
+  end
+  local entry = top
+    and {id = id, piece = self.model:piece(id), logprob = logits:logprob(id), top = top}
+  if self:is_end(id) then
+    self.facts.ending = entry
     return self:finish("stop")
   elseif self.given.stop_ids and self.given.stop_ids[id] then
-    self.facts.stop = id
+    self.facts.stop, self.facts.ending = id, entry
     return self:finish("stop")
   end
   if self.given.score then
     local n = #self.ids
     self.sums[n + 1] = (self.sums[n] or 0) + logits:logprob(id)
   end
-  if top then
-    self.facts.logprobs[#self.ids + 1] =
-      {id = id, piece = self.model:piece(id), logprob = logits:logprob(id), top = top}
+  if entry then
+    self.facts.logprobs[#self.ids + 1] = entry
   end
   return id
 end
@@ -526,7 +529,7 @@ end
 --- Leave the sequence so that it can be gone on from: with all that was chosen in it.
 function Text:settle()
   if self.chosen and #self.seq < self.length then
-    assert(self.seq:feed(self.chosen))
+    assert(self.seq:feed(self.chosen, self.feeds))
     self.chosen = nil
   end
 end

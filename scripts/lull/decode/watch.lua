@@ -37,14 +37,36 @@ local function plain_finder(wanted, ignore_case)
   }
 end
 
+-- Neither captures nor empty matches count.
 local function lpeg_finder(pattern)
   local lpeg = require "lpeg"
+  local behind = pattern / 0 * lpeg.Cp()
   return {find = function(text, from)
     for i = from, #text do
-      if lpeg.match(pattern, text, i) then
+      local place = lpeg.match(behind, text, i)
+      if place and place > i then
         return i
       end
     end
+  end}
+end
+
+local function pattern_finder(pattern)
+  return {find = function(text, from)
+    local first, last = text:find(pattern, from)
+    return first and last >= first and first or nil -- an empty match bans nothing
+  end}
+end
+
+-- A function of the user's, which may return what is no place.
+local function function_finder(find)
+  return {find = function(text, from)
+    local at = find(text, from)
+    if at ~= nil and at ~= false and type(at) ~= "number" then
+      error("a function of 'ban_phrases' returned " .. options.show(at) .. ", not the place of a "
+        .. "byte or nil", 0)
+    end
+    return at
   end}
 end
 
@@ -57,8 +79,7 @@ local function is_lpeg(value)
 end
 
 local PHRASE_RULES = {
-  text = {test = function(v) return type(v) == "string" and v ~= "" end,
-    text = "a string that is not empty"},
+  text = {test = options.is_text, text = "a string that is not empty"},
   pattern = {type = "string"},
   ignore_case = {type = "boolean"},
 }
@@ -66,21 +87,30 @@ local PHRASE_RULES = {
 local PHRASE_TEXT = "a string, {pattern = Lua pattern}, {text =, ignore_case =}, an LPeg "
   .. "pattern or a function"
 
+-- Raise for a malformed pattern now rather than later, as far as a search finds out at once.
+local function check_pattern(pattern, level)
+  local ok, message = pcall(string.find, "", pattern)
+  if not ok then
+    error("bad option 'ban_phrases' (the pattern " .. options.show(pattern) .. ": " .. message
+      .. ")", level + 1)
+  end
+end
+
 local function finder(phrase, level)
-  if type(phrase) == "string" and phrase ~= "" then
+  if options.is_text(phrase) then
     return plain_finder(phrase)
   elseif type(phrase) == "function" then
-    return {find = phrase}
+    return function_finder(phrase)
   elseif is_lpeg(phrase) then
     return lpeg_finder(phrase)
   elseif type(phrase) == "table" then
     local checked = options.check("ban_phrases", phrase, PHRASE_RULES, level + 1)
-    if checked.pattern then
-      (""):find(checked.pattern) -- raises now rather than later where it is malformed
-      return {find = function(text, from)
-        local first, last = text:find(checked.pattern, from)
-        return first and last >= first and first or nil -- an empty match bans nothing
-      end}
+    if checked.pattern and (checked.text or checked.ignore_case) then
+      error("bad option 'ban_phrases' ('pattern' stands alone; text and ignore_case go together)",
+        level + 1)
+    elseif checked.pattern then
+      check_pattern(checked.pattern, level + 1)
+      return pattern_finder(checked.pattern)
     elseif checked.text then
       return plain_finder(checked.text, checked.ignore_case)
     end
@@ -98,7 +128,7 @@ end
 function watch.new(stop, phrases, level)
   local stops = type(stop) == "string" and {stop} or stop or {}
   for i, text in ipairs(stops) do
-    if type(text) ~= "string" or text == "" then
+    if not options.is_text(text) then
       error("bad option 'stop' (element " .. i .. ": a string that is not empty expected, got "
         .. options.show(text) .. ")", level + 1)
     end

@@ -1,6 +1,7 @@
 --- BLEU-4 of texts against each other.
 -- @module lull.evaluate.bleu
 local core = require "lull.core"
+local statistics = require "lull.evaluate.statistics"
 local words = require "lull.evaluate.words"
 
 local bleu = {}
@@ -50,17 +51,16 @@ local function nearest_length(lengths, i)
   return best
 end
 
---- The mean BLEU-4 of each text with all others as references (self-BLEU: Zhu et al. 2018,
--- arXiv:1802.01886): 1 where all texts are made of the same phrases. Precisions without a match
--- count as 0.1 / their denominator (Chen & Cherry 2014, method 1; NLTK's method1). It grows with
--- the number of texts, so compare equal numbers. Linear in all words, as the two largest counts
--- are kept.
+--- The BLEU-4 of each text with all others as references: 1 where it is made of phrases of
+-- theirs. Precisions without a match count as 0.1 / their denominator (Chen & Cherry 2014, method
+-- 1; NLTK's method1). It grows with the number of texts, so compare equal numbers. Linear in all
+-- words, as the two largest counts are kept.
 -- @param ids a list of texts as lists of numbers (words.numbered)
 -- @param count how many numbers there are
--- @return the mean, or nil for fewer than two texts
-function bleu.self(ids, count)
+-- @return a list of numbers, which is empty for fewer than two texts
+function bleu.each(ids, count)
   if #ids < 2 then
-    return nil
+    return {}
   end
   local lengths, sums = {}, {}
   for i, list in ipairs(ids) do
@@ -81,13 +81,18 @@ function bleu.self(ids, count)
       sums[i] = sums[i] + log(math.max(matched, EPSILON) / total) / N
     end
   end
-  local mean = 0
+  local values = {}
   for i in ipairs(ids) do
     local reference = nearest_length(lengths, i)
     local brevity = lengths[i] < reference and 1 - reference / math.max(1, lengths[i]) or 0
-    mean = mean + exp(sums[i] + brevity) / #ids
+    values[i] = exp(sums[i] + brevity)
   end
-  return mean
+  return values
+end
+
+--- Their mean (self-BLEU: Zhu et al. 2018, arXiv:1802.01886), or nil for fewer than two texts.
+function bleu.self(ids, count)
+  return (statistics.mean(bleu.each(ids, count)))
 end
 
 return bleu

@@ -19,17 +19,17 @@ local BLOCK = 2 ^ 20
 -- Deflate's codes: the number of extra bits grows by one every 4 (lengths) or 2 (distances) codes.
 local function coder(first, per_step)
   local bases, extras = {}, {}
-  local base, extra, code = first, 0, 0
+  local base, extra, span, code = first, 0, 1, 0 -- span: 2 to the power of extra
   local function add(count)
     for _ = 1, count do
       code = code + 1
       bases[code], extras[code] = base, extra
-      base = base + 2 ^ extra
+      base = base + span
     end
   end
   add(per_step * 2)
   while base <= WINDOW do
-    extra = extra + 1
+    extra, span = extra + 1, span * 2
     add(per_step)
   end
   return function(value)

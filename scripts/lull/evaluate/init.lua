@@ -11,6 +11,7 @@
 -- the responses are scored. Each can be run alone and kept in a file; see lull.evaluate.stages and
 -- the command `lull eval`.
 -- @module lull.evaluate
+local compare = require "lull.evaluate.compare"
 local datasets = require "lull.evaluate.datasets"
 local kl = require "lull.evaluate.kl"
 local respond = require "lull.evaluate.respond"
@@ -39,6 +40,12 @@ local evaluate = {
   stages = stages,
   --- kl(a, b, texts, options): how far two models or settings are apart; see lull.evaluate.kl
   kl = kl.kl,
+  --- compare{models =, strategies =, prompts =, seeds =, ...}: which way of telling is better; see
+  -- lull.evaluate.compare
+  compare = compare.compare,
+  --- compare_metrics: what it counts, in order; compare_rules: what a strategy's options may be
+  compare_metrics = compare.METRICS,
+  compare_rules = compare.STRATEGY_RULES,
   --- read_stories(path, {labels =, with_prompt =}): what lull batch wrote, or plain text
   read_stories = datasets.stories,
   --- stories(list, options): what can be counted of stories; see lull.evaluate.stories

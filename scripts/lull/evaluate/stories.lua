@@ -306,6 +306,7 @@ stories.distinct = function(list, n)
   local ids, count = words.numbered(lists)
   return distinct(ids, n, count)
 end
+stories.repetition = repetition
 stories.ends_in_sentence = ends_in_sentence
 
 return stories

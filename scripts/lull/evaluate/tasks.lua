@@ -20,10 +20,12 @@ local options = require "lull.options"
 
 local tasks = {}
 
-local KINDS = {one_of = {"multiple_choice", "loglikelihood", "rolling", "generate"}}
+local KINDS = {
+  one_of = {"multiple_choice", "loglikelihood", "rolling", "generate"}, required = true,
+}
 
 local RULES = {
-  name = {type = "string"},
+  name = {type = "string", required = true},
   kind = KINDS,
   format = {type = "string", default = "documents"},
   description = {type = "string", default = ""},
@@ -53,11 +55,6 @@ local RULES = {
 --   filters             generate: see lull.evaluate.filters
 function tasks.new(given)
   local task = options.check("task", given, RULES)
-  for _, key in ipairs {"name", "kind"} do
-    if task[key] == nil then
-      error("bad options to 'task' (" .. key .. " is needed)", 2)
-    end
-  end
   task.stop = task.stop or {"\n"}
   task.sampling = task.sampling or {temperature = 0}
   return task

@@ -181,13 +181,10 @@ end
 --   many tokens the mean remembers
 function adaptive.adaptive_p(given)
   local checked = options.check("adaptive_p", given, {
-    target = {type = "number", min = 0, max = 1},
+    target = {type = "number", min = 0, max = 1, required = true},
     decay = {type = "number", min = 0, max = 0.99, default = 0.9},
   })
   local target, decay = checked.target, checked.decay
-  if not target then
-    error("bad options to 'adaptive_p' (target is needed)", 2)
-  end
   return steered({
     name = "adaptive_p", shown = {"target", "decay"}, target = target, decay = decay,
     choose = function(_, mean, logits, seq, draw)

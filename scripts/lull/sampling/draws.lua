@@ -62,11 +62,9 @@ draws.STREAM = {
 -- @param given seed, and stream: which of the texts that share the seed
 function draws.draws(seq, given)
   local checked = options.check("draws", given, {
-    seed = draws.SEED, stream = draws.STREAM,
+    seed = {test = draws.SEED.test, text = draws.SEED.text, required = true},
+    stream = draws.STREAM,
   })
-  if checked.seed == nil then
-    error("bad options to 'draws' (seed is needed)", 2)
-  end
   return new_draw(checked.seed, checked.stream, seq)
 end
 

@@ -45,7 +45,7 @@ local OPTIONS = {
   {"phrase_bias", structure.RULES.phrase_bias},
   -- length
   {"min_tokens", integer(0, "0 = off"), 0},
-  {"eos_decay", table_of "after =, factor ="},
+  {"eos_decay", table_of "after =, factor =", nested = length.EOS_DECAY},
   -- repetition
   {"repetition_penalty", number(1e-6, 1e6, "1 = off"), 1},
   {"frequency_penalty", number(-1e6, 1e6, "0 = off"), 0},
@@ -85,7 +85,7 @@ local OPTIONS = {
   }, 0.8},
   {"dynatemp_range", number(0, 1e6, "0 = off"), 0},
   {"dynatemp_exponent", number(0, 100), 1},
-  {"watermark", table_of "secret =, gamma =, delta =, width ="},
+  {"watermark", table_of "secret =, gamma =, delta =, width =", nested = watermark.RULES},
   -- choice
   {"mirostat", {one_of = {0, 1, 2}, text = "0 (off), 1 or 2"}, 0},
   {"mirostat_tau", number(0, 100), 5},
@@ -102,10 +102,12 @@ from.RULES = {}
 from.CHAIN_OPTIONS = {}
 
 local DEFAULTS = {}
+local NESTED = {} -- the rules of options that are tables
 
 for i, option in ipairs(OPTIONS) do
   local name, rule, default = option[1], option[2], option[3]
   from.RULES[name], from.CHAIN_OPTIONS[i], DEFAULTS[name] = rule, name, default
+  NESTED[name] = option.nested
 end
 
 -------------------------------------------------------------------------------- the stages
@@ -192,12 +194,17 @@ end
 local MIROSTAT_DEFAULTS = {top_k = 0, top_p = 1, min_p = 0}
 
 -- A copy of the options with the defaults.
-local function complete(given)
-  local o = options.check("from", given, from.RULES, 3)
+local function complete(given, where, level)
+  local o = options.check(where, given, from.RULES, level + 1)
+  for name, rules in pairs(NESTED) do
+    if o[name] ~= nil then
+      options.check(name, o[name], rules, level + 1)
+    end
+  end
   local mirostat = o.mirostat and o.mirostat > 0
   if mirostat and o.adaptive_target and o.adaptive_target >= 0 then
-    error("bad option 'adaptive_target' to 'from' ('mirostat' is given; both choose the token)",
-      3)
+    error("bad option 'adaptive_target' to '" .. where .. "' ('mirostat' is given; both choose the "
+      .. "token)", level + 1)
   end
   for name, value in pairs(DEFAULTS) do
     if o[name] == nil then
@@ -238,9 +245,11 @@ end
 --   watermark (see lull.sampling.watermark);
 --   mirostat (0), mirostat_tau (5), mirostat_eta (0.1), adaptive_target (-1), adaptive_decay
 --   (0.9) (see lull.sampling.adaptive)
+-- @param where, level for messages, where another function passes on what it was given: its name,
+--   and whom to blame, as for error() there
 -- @raise on an unknown option or a value out of range
-function from.from(given)
-  local o = complete(given)
+function from.from(given, where, level)
+  local o = complete(given, where or "from", (level or 1) + 1)
   local stages = {}
   add_stages(stages, HISTORY, o)
   add_stages(stages, TRUNCATION, o)

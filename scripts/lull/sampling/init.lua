@@ -29,7 +29,8 @@
 -- there can be taken back: `rewind(kept)` says that only the first `kept` of the accepted tokens
 -- since `reset` remain. Keep the state after each accepted token in a list, and it is one loop;
 -- what reads the history of `seq` needs neither. (Without `rewind` a strategy just goes on.)
--- Who clones a strategy closes the clone.
+-- Who clones a strategy closes the clone. One that has state serves one text at a time: where
+-- several are told together, each has its own (or its own `sampling.clone`).
 --
 -- Strategies are plain Lua between two steps of the model. They may raise or yield.
 --

@@ -46,19 +46,19 @@ function length.max_tokens(n)
   }
 end
 
+--- The options of eos_decay.
+length.EOS_DECAY = {
+  after = {type = "integer", min = 0, max = 2 ^ 31, required = true},
+  factor = {type = "number", min = 1, max = 100, default = 1.01},
+}
+
 --- Make the end more and more probable: n tokens beyond the first `after`, its logit l becomes
 -- l + |l| * (factor^n - 1) (transformers' ExponentialDecayLengthPenalty).
 -- For texts that shall find an end by themselves, somewhere behind that.
 -- @param given {after =, factor = 1.01}
 function length.eos_decay(given)
-  local checked = options.check("eos_decay", given, {
-    after = {type = "integer", min = 0, max = 2 ^ 31},
-    factor = {type = "number", min = 1, max = 100, default = 1.01},
-  })
+  local checked = options.check("eos_decay", given, length.EOS_DECAY)
   local after, factor = checked.after, checked.factor
-  if not after then
-    error("bad options to 'eos_decay' (after is needed)", 2)
-  end
   return strategy.new {
     name = "eos_decay", labelled = true, shown = {"after", "factor"},
     after = after, factor = factor, reset = history.reset,

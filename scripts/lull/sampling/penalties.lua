@@ -84,17 +84,7 @@ end
 --- What may be breakers.
 penalties.BREAKERS = {
   text = "a list of strings, none of them empty",
-  test = function(list)
-    if type(list) ~= "table" then
-      return false
-    end
-    for _, text in ipairs(list) do
-      if type(text) ~= "string" or text == "" then
-        return false
-      end
-    end
-    return true
-  end,
+  test = function(list) return options.is_list(list, options.is_text) end,
 }
 
 local DRY_BREAKERS = {"\n", ":", '"', "*"}

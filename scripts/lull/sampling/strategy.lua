@@ -64,7 +64,7 @@ local function strategy_of(value, level)
   for _, method in ipairs(METHODS) do
     local kind = type(value[method])
     if kind ~= "function" and not (kind == "nil" and method ~= "apply") then
-      error("strategy " .. options.show(value.name) .. ": '" .. method
+      error("strategy " .. options.show(value.name or "without a name") .. ": '" .. method
         .. "' must be a function, not " .. options.show(value[method]), level)
     end
   end

@@ -10,28 +10,24 @@ local tokens = require "lull.sampling.tokens"
 
 local structure = {}
 
+local TOKEN_SET = options.handle "token_set"
 local ID = {type = "integer", min = 0, max = 2 ^ 31 - 1}
 
-local function is_token(value)
-  return options.allows(ID, value) or type(value) == "string" and value ~= ""
+local function is_id(value)
+  return options.allows(ID, value)
 end
 
--- Does test hold for each item of a list that has at least one?
+local function is_token(value)
+  return is_id(value) or options.is_text(value)
+end
+
+-- A list with at least one item.
 local function is_list(list, test)
-  if type(list) ~= "table" or #list == 0 then
-    return false
-  end
-  for key, item in pairs(list) do
-    if not options.allows({type = "integer", min = 1, max = #list}, key) or not test(item) then
-      return false
-    end
-  end
-  return true
+  return options.is_list(list, test) and #list > 0
 end
 
 local function is_phrase(value)
-  return type(value) == "string" and value ~= ""
-    or is_list(value, function(id) return options.allows(ID, id) end)
+  return options.is_text(value) or is_list(value, is_id)
 end
 
 -- A finite bias, or -math.huge, a ban.
@@ -61,8 +57,7 @@ structure.RULES = {
   tokens = {
     text = "a list of ids and texts, or a token set",
     test = function(value)
-      return is_list(value, is_token)
-        or type(value) == "userdata" and tostring(value):find("^lull%.token_set") ~= nil
+      return is_list(value, is_token) or TOKEN_SET.test(value)
     end,
   },
   phrases = {
@@ -72,7 +67,7 @@ structure.RULES = {
   phrase_bias = {
     text = "a table {[text] = number or -math.huge}",
     test = function(map)
-      return is_bias_map(map, function(key) return type(key) == "string" and key ~= "" end)
+      return is_bias_map(map, options.is_text)
     end,
   },
 }

@@ -8,8 +8,7 @@ local watermark = {}
 
 local MARK = {
   secret = {
-    text = "a string that is not empty",
-    test = function(secret) return type(secret) == "string" and secret ~= "" end,
+    text = "a string that is not empty", test = options.is_text, required = true,
   },
   gamma = {
     text = "a number above 0 and below 1", default = 0.25,
@@ -18,19 +17,12 @@ local MARK = {
   width = {type = "integer", min = 1, max = 64, default = 1},
 }
 
-local function check(where, given, own, level)
-  local rules = {}
-  for _, set in ipairs {MARK, own} do
-    for name, rule in pairs(set) do
-      rules[name] = rule
-    end
-  end
-  local checked = options.check(where, given, rules, level + 1)
-  if not checked.secret then
-    error("bad options to '" .. where .. "' (secret is needed)", level + 1)
-  end
-  return checked
-end
+--- The options of watermark.
+watermark.RULES = options.merge(MARK, {
+  delta = {type = "number", min = 0, max = 100, default = 2},
+})
+
+local DETECTOR = options.merge(MARK, {model = options.handle "model"})
 
 -- ids[first..last] as text; a number is written as an integer whatever the Lua has it as.
 local function spell(ids, first, last)
@@ -58,9 +50,7 @@ end
 -- @param given {secret =, gamma = 0.25, delta = 2, width = 1}; a larger width hides the mark
 --   better, and is wiped out sooner when the text is edited
 function watermark.watermark(given)
-  local checked = check("watermark", given, {
-    delta = {type = "number", min = 0, max = 100, default = 2},
-  }, 2)
+  local checked = options.check("watermark", given, watermark.RULES)
   local secret, gamma, delta, width = checked.secret, checked.gamma, checked.delta, checked.width
   return strategy.new {
     name = "watermark", labelled = true, shown = {"gamma", "delta", "width"},
@@ -116,6 +106,12 @@ local function count_green(ids, secret, gamma, width)
   return green, scored
 end
 
+local ID = {type = "integer", min = 0, max = 2 ^ 31 - 1}
+
+local function is_id_list(value)
+  return options.is_list(value, function(id) return options.allows(ID, id) end)
+end
+
 --- Who looks for the mark of `watermark`: a function of a text, or of a list of token ids. It
 -- needs no context, only the model's tokenizer, and for ids not even that.
 --
@@ -129,14 +125,7 @@ end
 --   texts, which are encoded as the beginning of one
 -- @return a function; for texts it returns nil, message, code where they cannot be encoded
 function watermark.watermark_detector(given)
-  local checked = check("watermark_detector", given, {
-    model = {
-      text = "a model",
-      test = function(value)
-        return type(value) == "userdata" and tostring(value):find("^lull%.model") ~= nil
-      end,
-    },
-  }, 2)
+  local checked = options.check("watermark_detector", given, DETECTOR)
   local secret, gamma, width, model =
     checked.secret, checked.gamma, checked.width, checked.model
   return function(text)
@@ -149,7 +138,7 @@ function watermark.watermark_detector(given)
       end
     end
     options.argument("watermark detector", 1, ids, {
-      type = "table", text = model and "a text or a list of token ids" or "a list of token ids",
+      test = is_id_list, text = model and "a text or a list of token ids" or "a list of token ids",
     })
     local green, scored = count_green(ids, secret, gamma, width)
     if scored == 0 then

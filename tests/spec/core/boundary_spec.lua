@@ -52,7 +52,8 @@ local METHODS = {
   model = {
     object = function() return model end,
     context = {options()},
-    encode = {text(), options()}, decode = {ids()}, token_text = {integer(0, 299)}, find_token = {text()}, chat_template = {},
+    encode = {text(), options()}, decode = {ids()},
+    token_text = {integer(0, 299)}, find_token = {text()}, chat_template = {},
     piece = {integer(0, 299)},
     info = {}, vocab_size = {}, bos = {}, eos = {}, close = {},
     fingerprint = {},

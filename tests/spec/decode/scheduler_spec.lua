@@ -66,6 +66,31 @@ describe("run", function()
     context:close()
   end)
 
+  it("asks a source that has none now again after each step", function()
+    local context = assert(model:context {sequences = 4, length = 128})
+    local given, steps, joined = 0, 0, {}
+    local function source()
+      if given < 3 and steps >= given * 4 then
+        given = given + 1
+        joined[given] = steps
+        return task(context, given)
+      end
+      return false
+    end
+    local results = decode.run(source, {
+      step = function(used)
+        steps = steps + 1
+        return used:step()
+      end,
+    })
+    assert.are.same({0, 4, 8}, joined)
+    for i = 1, 3 do
+      assert.are.equal(alone(i), results[i][1])
+    end
+    assert.are.same({}, decode.run(function() return false end))
+    context:close()
+  end)
+
   it("serves several contexts and models", function()
     local other = assert(lull.load(helper.model_path, {precision = "f32", cache = false}))
     local a = assert(model:context {sequences = 2, length = 128})
@@ -183,6 +208,8 @@ describe("run", function()
 
   it("raises for what are no tasks and no options", function()
     assert.has_error(function() decode.run(5) end)
+    assert.has_error(function() decode.run {"a text"} end,
+      "'run': task 1 is 'a text', not a function")
     assert.has_error(function() decode.run({}, {width = 0}) end)
     assert.has_error(function() decode.run({}, {witdh = 1}) end,
       "unknown option 'witdh' to 'run' (did you mean 'width'?)")

@@ -194,6 +194,47 @@ for name, options in pairs(STRATEGIES) do
 end
 
 describe("all of them", function()
+  it("fail by name with a model that computes no numbers, alone or as a second one", function()
+    local bytes = helper.read(helper.model_path) -- the first norm weight becomes NaN
+    local path = helper.write(helper.scratch(), bytes:sub(1, 256) .. "\0\0\192\127"
+      .. bytes:sub(261))
+    local broken = assert(lull.load(path, {tokenizer = "examples/models/tokenizer.bin"}))
+    local function fails(expected, told, message, code)
+      assert.is_nil(told)
+      assert.are.equal("EINVAL", code)
+      assert.is_truthy(message:find(expected, 1, true), message)
+    end
+    for name, options in pairs(STRATEGIES) do
+      fails("not finite", decode[name](broken, PROMPT, options()))
+    end
+    for _, normalize in ipairs {"sum", "prior"} do
+      fails("no numbers for choice 1", decode.choose(broken, PROMPT, {" was", " sat down"},
+        {normalize = normalize}))
+    end
+    for _, options in ipairs {
+      {}, {temperature = 0}, {mirostat = 1}, {mirostat = 2}, {adaptive_target = 0.3},
+      {xtc_probability = 1}, {watermark = {secret = "x"}}, {dry_multiplier = 1}, {logprobs = 2},
+      {constraint = lull.constrain.regex "[a-z ]+"}, {ban_phrases = {"a"}},
+      {draft = decode.draft_model(model)}, {draft = decode.draft_lookup()},
+    } do
+      fails("not finite", broken:generate(PROMPT, with(options, "seed", 1)))
+    end
+    for _, second in ipairs {
+      decode.guidance {model = broken, prompt = ""}, decode.contrastive_decoding {model = broken},
+    } do
+      fails("not finite", model:generate(PROMPT, {sampler = {second, sampling.sample()}}))
+    end
+    fails("not finite", broken:generate(PROMPT, {
+      sampler = {decode.dola(broken), sampling.sample()},
+    }))
+    local given = {seed = 1, max_tokens = 9}
+    local told = model:generate(PROMPT, given)
+    given.draft = decode.draft_model(broken)
+    assert.are.equal(told, (model:generate(PROMPT, given)))
+    broken:close()
+    helper.clean()
+  end)
+
   it("share passes and tell what they tell alone", function()
     local context = open(40)
     local tasks, names, steps = {}, {}, 0

@@ -90,7 +90,7 @@ describe("stop strings", function()
       assert.are.equal(facts.logprobs[i].id, entry.id)
       assert.are_not.equal(id, entry.id)
     end
-    assert.are.equal(id, facts.logprobs[#ended.logprobs + 1].id)
+    assert.are.same(facts.logprobs[#ended.logprobs + 1], ended.ending)
   end)
 end)
 
@@ -127,8 +127,12 @@ describe("banned phrases", function()
 
   it("with LPeg", function()
     local lpeg = require "lpeg"
-    local text = tell {seed = 4, max_tokens = 50, ban_phrases = {lpeg.P " t" * lpeg.R "az"}}
-    assert.is_nil(text:find(" t%l"))
+    local t = lpeg.P " t" * lpeg.R "az"
+    for _, pattern in ipairs {t, lpeg.C(t), t * lpeg.Cc(false), t * lpeg.Cc(nil), t ^ 0} do
+      local text, facts = tell {seed = 4, max_tokens = 50, ban_phrases = {pattern}}
+      assert.is_nil(text:find(" t%l"))
+      assert.are.equal("length", facts.finish_reason)
+    end
   end)
 
   it("leave the text before them as it is", function()
@@ -168,6 +172,43 @@ describe("banned phrases", function()
     context:close()
   end)
 
+  it("of several tokens leave every other way on its probability", function()
+    -- After f, s is taken back with it, and then another one than f is drawn: p(f) (1 - p(s | f))
+    -- for f, and for each other x p(x) + p(f) p(s | f) p(x) / (1 - p(f)).
+    local context = assert(model:context {length = 32})
+    local seq = assert(context:sequence())
+    assert(seq:feed("One day, a little girl named"))
+    assert(context:step())
+    local expected, f = {}, nil
+    for id, p in seq:logits():candidates(model:vocab_size()) do
+      f, expected[id] = f or id, p
+    end
+    assert(seq:feed(f))
+    assert(context:step())
+    local s, p_s = seq:logits():candidates(1)()
+    seq:close()
+    local p_f = expected[f]
+    local both = p_f * p_s
+    for id, p in pairs(expected) do
+      expected[id] = id == f and p_f - both or p * (1 + both / (1 - p_f))
+    end
+    local counts, n, rewinds = {}, 4000, 0
+    local given = {
+      max_tokens = 2, ban_phrases = {model:piece(f) .. model:piece(s)}, logprobs = 0,
+      context = context, sampler = {lull.sampling.sample()},
+    }
+    for seed = 1, n do
+      given.seed = seed
+      local _, facts = assert(model:generate("One day, a little girl named", given))
+      local id = facts.logprobs[1].id
+      counts[id] = (counts[id] or 0) + 1
+      rewinds = rewinds + facts.rewinds
+    end
+    assert.is_true(math.abs(rewinds / n - both) < 0.03, rewinds .. " rewinds")
+    assert.is_true(chi_square.fits(counts, expected, n))
+    context:close()
+  end)
+
   it("end the text where nothing else is possible, and after too many", function()
     local only = model:encode(" the", {start = false})[1]
     local text, facts = tell {
@@ -183,9 +224,41 @@ describe("banned phrases", function()
   end)
 
   it("raise where they are none", function()
-    for _, phrase in ipairs {5, "", {}, {pattern = 5}, {pattern = "%"}, {txt = "x"}} do
-      assert.has_error(function() model:generate(PROMPT, {ban_phrases = {phrase}}) end)
+    for _, phrase in ipairs {5, "", {}, {pattern = 5}, {pattern = "%"}, {txt = "x"}, {text = ""},
+      {text = "x", pattern = "x"}, {pattern = "x", ignore_case = true}} do
+      local ok, message = pcall(function()
+        local text = model:generate(PROMPT, {ban_phrases = {phrase}})
+        return text
+      end)
+      assert.is_false(ok)
+      assert.is_truthy(message:find("text_spec.lua.*'ban_phrases'"), message)
     end
+    for _, list in ipairs {{text = "x"}, "x", {"a", nil, "b"}} do
+      assert.has_error(function() model:generate(PROMPT, {ban_phrases = list}) end,
+        "bad option 'ban_phrases' to 'generate' (a list of phrases expected, got "
+          .. (list == "x" and "'x')" or "a table)"))
+    end
+    for _, found in ipairs {true, "x", {}} do
+      local ok, message = pcall(tell, {ban_phrases = {function() return found end}})
+      assert.is_false(ok)
+      assert.is_truthy(message:find("a function of 'ban_phrases' returned", 1, true), message)
+    end
+  end)
+
+  it("do not hide what fails where one was taken back", function()
+    local at
+    local text, message, code = model:generate(PROMPT, {
+      seed = 1, max_tokens = 20, ban_phrases = {" was"},
+      sampler = function(logits, seq, draw)
+        if at and #seq <= at then
+          return nil, "gone", "ECANCELED" -- asked again at an earlier place
+        end
+        at = #seq
+        return logits:sample(draw())
+      end,
+    })
+    assert.is_nil(text)
+    assert.are.same({"gone", "ECANCELED"}, {message, code})
   end)
 end)
 
@@ -265,6 +338,39 @@ describe("drafts", function()
     end
   end)
 
+  it("refuse what is no model, and a context of another", function()
+    local other = assert(lull.load(helper.model_path, {cache = false}))
+    local context = assert(other:context {length = 16})
+    for message, call in pairs {
+      ["bad argument #1 to 'draft_model' (a model expected, got 'x')"] =
+        function() decode.draft_model("x") end,
+      ["bad option 'context' to 'draft_model' (it belongs to another model)"] =
+        function() decode.draft_model(model, {context = context}) end,
+      ["unknown option 'ngrams' to 'draft_lookup' (did you mean 'ngram'?)"] =
+        function() decode.draft_lookup {ngrams = 1} end,
+    } do
+      local ok, raised = pcall(call)
+      assert.is_false(ok)
+      assert.is_truthy(raised:find(message, 1, true), raised)
+      assert.is_truthy(raised:find("text_spec", 1, true), raised)
+    end
+    other:close()
+  end)
+
+  it("guess under guidance too, where it has a place for them", function()
+    local sampling = lull.sampling
+    for places, guesses in pairs {[1] = false, [2] = true} do
+      local given = {seed = 3, max_tokens = 30, sampler = {
+        decode.guidance {prompt = "A sad day.", sequences = places}, sampling.sample(),
+      }}
+      local text = tell(given)
+      given.draft = decode.draft_model(model)
+      local drafted_text, facts = tell(given)
+      assert.are.equal(text, drafted_text)
+      assert.are.equal(guesses, facts.accepted > 0)
+    end
+  end)
+
   it("refuse a model with another vocabulary", function()
     local path = helper.shared("stories260K.bin")
     if not path then
@@ -319,6 +425,20 @@ describe("sequences", function()
     end
     assert.are.equal(whole, text)
     assert.are.equal(#model:encode(PROMPT, {start = true}) + 40, #seq)
+    context:close()
+  end)
+
+  it("keep what a strategy needs of all tokens, the last one too", function()
+    local context = assert(model:context {length = 64})
+    local seq = assert(context:sequence())
+    assert(seq:feed(PROMPT, {hidden = true}))
+    assert(seq:generate {max_tokens = 5, sampler = {
+      feed = {hidden = true}, apply = function(_, logits) return logits:argmax() end,
+    }})
+    assert(context:step())
+    for i = 1, #seq do
+      assert.is_table(seq:hidden(i))
+    end
     context:close()
   end)
 

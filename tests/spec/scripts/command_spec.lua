@@ -4,7 +4,8 @@ local cjson = require "cjson"
 local common = dofile "tests/spec/core/common.lua"
 
 local run, shell = helper.lull, helper.shell
-local SUBCOMMANDS = {"tell", "explore", "inspect", "tokenize", "quantize", "bench", "eval"}
+local SUBCOMMANDS = {"tell", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
+  "compare"}
 local STORY = "tell -p 'Once upon a time' -n 30 --seed 7"
 
 local function has(text, part)

@@ -1,4 +1,5 @@
 -- Grammars in GBNF: what they match, what is wrong with them and where.
+require "tests.spec.helper"
 local cjson = require "cjson"
 local constrain = require "lull.constrain"
 local constrained = require "tests.spec.scripts.constrained"

@@ -1,5 +1,6 @@
 -- JSON schemas: what is generated is read by cjson and checked by a validator of its own kind; what
 -- a schema allows and forbids; mistakes in schemas.
+require "tests.spec.helper"
 local cjson = require "cjson"
 local constrain = require "lull.constrain"
 local constrained = require "tests.spec.scripts.constrained"
@@ -54,6 +55,8 @@ local LUA_FORMATS = {
   date = "^%d%d%d%d%-[01]%d%-[0-3]%d$",
   time = "^[012]%d:[0-5]%d:[0-5]%d%.?%d*[Z+-][%d:]*$",
   ["date-time"] = "^%d%d%d%d%-[01]%d%-[0-3]%dT[012]%d:[0-5]%d:[0-5]%d%.?%d*[Z+-][%d:]*$",
+  email = "^[%w_+.-]+@[%w.-]+%.%a%a+$", ipv4 = "^%d+%.%d+%.%d+%.%d+$",
+  uri = "^https?://[%w.-]+%.%a%a+[%w./~?=&_-]*$",
   uuid = "^" .. ("%x"):rep(8) .. "%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-" .. ("%x"):rep(12) .. "$",
 }
 
@@ -224,6 +227,9 @@ local SCHEMAS = {
   [[{"anyOf": [{"type": "integer"}, {"type": "number", "minimum": 100}, {"type": "boolean"}],
     "nullable": true}]],
   [[{"type": "array", "items": {"format": "time"}, "maxItems": 2}]],
+  [[{"type": "object", "example": {"at": "1.2.3.4"}, "x-order": [1], "required": ["at", "mail"],
+    "properties": {"at": {"type": "string", "format": "ipv4", "example": "1.2.3.4"},
+      "mail": {"format": "email"}, "page": {"format": "uri", "x-hidden": true}}}]],
 }
 
 describe("a schema", function()
@@ -304,6 +310,13 @@ describe("schemas of", function()
       {'"24:00:00Z"', '"12:00:00"'})
     check([[{"format": "date-time"}]], {'"2024-02-29T12:00:00Z"'}, {'"2024-02-29 12:00:00Z"'})
     check([[{"format": "uuid"}]], {'"01234567-89ab-cdef-0123-456789abcdef"'}, {'"0123"'})
+    check([[{"format": "email"}]], {'"a.b+c@x-y.example.org"', '"T_1@b.de"'},
+      {'"a@b"', '"a.@b.de"', '".a@b.de"', '"a..b@c.de"', '"a@-b.de"', '"a@b-.de"', '"a b@c.de"',
+        '"' .. ("a"):rep(65) .. '@b.de"', '"a@' .. ("b"):rep(64) .. '.de"'})
+    check([[{"format": "ipv4"}]], {'"0.10.199.255"', '"249.1.2.3"'},
+      {'"256.1.1.1"', '"01.1.1.1"', '"1.1.1"', '"1.1.1.1.1"'})
+    check([[{"format": "uri"}]], {'"http://lull.example"', '"https://a.b.de/c/d.html?e=1&f"'},
+      {'"lull.example"', '"http://"', '"http://a.de/b c"', '"http://a.de/\\n"'})
   end)
 
   it("integers, exact to the digit", function()
@@ -484,7 +497,7 @@ describe("a wrong schema", function()
     refuses("'b' is required and not allowed, at #/required",
       {properties = {a = true}, required = {"b"}, additionalProperties = false})
     refuses("no value is allowed, at #/properties/a", {properties = {a = false}, required = {"a"}})
-    refuses("this format is not supported, at #/format", {format = "email"})
+    refuses("this format is not supported, at #/format", {format = "idn-email"})
     refuses("pattern, format and lengths do not go together here, at #",
       {pattern = "a", minLength = 1})
     refuses("the pattern is wrong: lookaround is not supported, at #/pattern", {pattern = "(?=a)"})

@@ -57,6 +57,16 @@ describe("explore.text", function()
     ["a draft by a model"] = {
       draft = lull.decode.draft_model(model, {tokens = 3}), mirostat = 2, mirostat_tau = 2,
     },
+    guidance = {sampler = {
+      lull.decode.guidance {prompt = "A sad day."}, sampling.temperature(0.9), sampling.sample(),
+    }},
+    dola = {sampler = {lull.decode.dola(model, {layers = "low"}), sampling.sample()}},
+    ["what a stage needs"] = {sampler = {
+      feed = {hidden = true}, selector = true,
+      apply = function(_, logits, seq, draw)
+        return assert(seq:hidden(-1)) and logits:sample(draw())
+      end,
+    }},
     stream = {stream = "another"}, ["one token"] = {max_tokens = 1}, ["none"] = {max_tokens = 0},
   }
   for name, given in pairs(cases) do

@@ -95,10 +95,41 @@ describe("options.check", function()
     assert.are.equal("table", type(value))
   end)
 
+  it("insists on what is required, once all that is given is right", function()
+    local rules = {a = {type = "string", required = true}, b = {type = "boolean"}}
+    assert.are.equal("x", check({a = "x"}, rules).a)
+    for message, given in pairs {
+      ["bad options to 'f' (a is needed)"] = {}, ["bad option 'b' to 'f'"] = {b = 1},
+    } do
+      local _, raised = pcall(check, given, rules)
+      assert.is_truthy(raised:find(message, 1, true), raised)
+    end
+  end)
+
+  it("merges rules", function()
+    local merged = options.merge({a = RULES.name}, {a = RULES.even, b = RULES.kv})
+    assert.are.same({a = RULES.even, b = RULES.kv}, merged)
+  end)
+
+  it("knows lists", function()
+    local function is_string(value) return type(value) == "string" end
+    for _, list in ipairs {{}, {"a"}, {"a", "b", "c"}} do
+      assert.is_true(options.is_list(list, is_string))
+    end
+    for _, other in ipairs {
+      5, "a", {x = 1}, {"a", x = "b"}, {[2] = "b"}, {"a", nil, "c"}, {"a", 5}, {[1.5] = "a"},
+    } do
+      assert.is_false(options.is_list(other, is_string))
+    end
+    assert.is_true(options.is_list {5, {}})
+    assert.is_false(options.is_list(nil))
+  end)
+
   it("shows long or odd values on one short line", function()
     assert.are.equal("'" .. ("x"):rep(37) .. "...'", options.show(("x"):rep(1000)))
     assert.are.equal("'a?b'", options.show("a\nb"))
     assert.are.equal("0.1", options.show(0.1))
+    assert.are.equal("nan nan", options.show(0 / 0) .. " " .. options.show(-(0 / 0)))
     assert.are.equal("9007199254740992", options.number_text(2 ^ 53):sub(1, 16))
   end)
 end)

@@ -102,7 +102,31 @@ describe("from", function()
         assert.is_truthy(message:find("sampling_from_spec.*option '" .. name .. "'"), message)
       end
     end
-    assert.has_error(function() sampling.from {watermark = {secret = ""}} end)
+  end)
+
+  it("blames its caller, or generate's, for what is wrong inside an option", function()
+    local function generate(given)
+      local text = helper.model():generate("Tom", given)
+      return text
+    end
+    for message, given in pairs {
+      ["unknown option 'afer' to 'eos_decay' (did you mean 'after'?)"] = {eos_decay = {afer = 1}},
+      ["bad options to 'eos_decay' (after is needed)"] = {eos_decay = {factor = 2}},
+      ["bad options to 'watermark' (secret is needed)"] = {watermark = {}},
+      ["bad option 'secret' to 'watermark' ("] = {watermark = {secret = ""}},
+      ["bad option 'adaptive_target' to 'NAME' ('mirostat' is given; both choose the token)"] =
+        {mirostat = 1, adaptive_target = 0.5},
+    } do
+      for name, call in pairs {from = sampling.from, generate = generate} do
+        local ok, raised = pcall(function()
+          local made = call(given)
+          return made
+        end)
+        assert.is_false(ok)
+        assert.is_truthy(raised:find((message:gsub("NAME", name)), 1, true), raised)
+        assert.is_truthy(raised:find("sampling_from_spec", 1, true), raised)
+      end
+    end
   end)
 
   it("lists its options once, each with a rule that has no default", function()

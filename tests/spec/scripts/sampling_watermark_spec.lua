@@ -137,6 +137,10 @@ describe("the watermark", function()
     assert.are.same({z = 0, p = 1, green = 0, scored = 0}, detect "")
     assert.has_error(function() detect(5) end)
     assert.has_error(function() sampling.watermark_detector {secret = "k"} "a text" end)
-    assert.has_error(function() detect {1, 2.5} end)
+    for _, ids in ipairs {{1, 2.5}, {1, "x"}, {1, -1}, {1, nil, 3}} do
+      local ok, message = pcall(detect, ids)
+      assert.is_false(ok)
+      assert.is_truthy(message:find("a text or a list of token ids expected", 1, true), message)
+    end
   end)
 end)

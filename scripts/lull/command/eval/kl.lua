@@ -46,22 +46,6 @@ function kl.define(parser)
   parser:flag("--json", "One line, for programs.")
 end
 
--- One of the two: its model, and the options of its context.
-local function open(args, text, where)
-  local given = settings.apply(args, text, where, function(word)
-    local file = io.open(word, "rb")
-    if file then
-      file:close()
-      return "model", word
-    end
-  end)
-  local options = model.options(given)
-  options.cache = true
-  local loaded, message, code = lull.load(model.path(given), options)
-  console.check(loaded, message, code, model.hint)
-  return loaded, {threads = given.threads, kv = given.kv, cpu = given.cpu}, model.path(given)
-end
-
 -- Significant digits for numbers of any size.
 local function number(value)
   if value == 0 or value >= 1000 then
@@ -138,8 +122,8 @@ function kl.run(args)
   end
   local texts = evaluate.texts(console.read_text(args.text))
   console.progress("loading")
-  local a, given_a, path_a = open(args, args.a, "A")
-  local b, given_b, path_b = open(args, args.b, "B")
+  local a, given_a, path_a = settings.open(args, args.a, "A")
+  local b, given_b, path_b = settings.open(args, args.b, "B")
   local most = math.min(a:info().seq_len, b:info().seq_len)
   if (args.overlap or 1) > math.min(args.length or most, most) then
     console.fail(console.USAGE, "--overlap: at most the context's length")

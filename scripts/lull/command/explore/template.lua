@@ -1,38 +1,10 @@
---- What every page of lull.command.explore.page has: its head, style, elements and script.
---
--- The script builds all that is shown from the JSON in the page, as text nodes: no piece of a text
--- is ever read as HTML.
+--- What every page of lull.command.explore.page has of its own: style, elements and script.
 -- @module lull.command.explore.template
 local template = {}
 
--- Nothing is loaded from anywhere, and what is here may not send anything either.
-template.HEAD = [[
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-]]
-
 template.STYLE = [[
-:root {
-  --paper: #fffefb; --ink: #1d1c1a; --faint: #6a675f; --line: #dcd8cf; --panel: #f5f3ec;
-  --hot: 226 84 44; --cool: 40 110 200; --hot-ink: #b83a12; --cool-ink: #1f5fb0;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #16171a; --ink: #ecebe8; --faint: #a3a19b; --line: #3a3b40; --panel: #202226;
-    --hot: 216 84 44; --cool: 80 136 226; --hot-ink: #f08a64; --cool-ink: #7fb0f5;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0; padding: 1rem clamp(.75rem, 3vw, 2.5rem); background: var(--paper);
-  color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
-}
-h1 { font-size: 1.15rem; margin: 0; }
 h2 { font-size: 1.05rem; margin: 0 0 .4rem; overflow-wrap: anywhere; }
 h3 { font-size: .9rem; margin: 1rem 0 .3rem; }
-#facts { color: var(--faint); font-size: .85rem; margin: .2rem 0 1rem; overflow-wrap: anywhere; }
 main { display: grid; gap: 1.5rem; grid-template-columns: minmax(0, 1fr); }
 fieldset { border: 0; padding: 0; margin: 0; display: flex; flex-wrap: wrap; gap: 0 .9rem; }
 legend { float: left; padding: 0; margin-right: .9rem; }
@@ -55,12 +27,9 @@ label { padding: .3rem 0; }
 #text .mark { color: var(--faint); }
 #chart { margin: 0; overflow-x: auto; }
 #chart figcaption { font-size: .85rem; color: var(--faint); }
-svg { display: block; }
-svg text { font: 12px system-ui, sans-serif; fill: var(--faint); }
-svg text.name { fill: var(--ink); }
 .hot { fill: rgb(var(--hot)); }
 .cool { fill: none; stroke: rgb(var(--cool)); stroke-width: 2; }
-.grid { stroke: var(--line); } .here { fill: var(--ink); opacity: .12; }
+.here { fill: var(--ink); opacity: .12; }
 .tokens { fill: rgb(var(--cool)); } .mass { fill: rgb(var(--hot)); }
 b.hot, b.cool { font-weight: 600; }
 b.hot { color: var(--hot-ink); } b.cool { color: var(--cool-ink); }
@@ -80,7 +49,6 @@ td .bar.after { background: rgb(var(--cool)); }
 tr.chosen td { font-weight: 700; }
 tr.gone td { color: var(--faint); }
 .why { display: block; font-size: .75rem; }
-.hint { color: var(--faint); font-size: .8rem; }
 @media (min-width: 62rem) {
   main { grid-template-columns: minmax(0, 1fr) 25rem; }
   aside {
@@ -119,29 +87,12 @@ template.BODY = [[
 </section>
 <aside id="about" aria-label="About the token"></aside>
 </main>
-<noscript>This page shows its text with a script, which does not run here.</noscript>
 ]]
 
 template.SCRIPT = [[
-'use strict';
-const data = JSON.parse(document.getElementById('data').textContent);
 const tokens = data.tokens;
-const byId = id => document.getElementById(id);
 let selected = 0;
 
-// An element of a name, with attributes and children; strings become text nodes.
-function make(space, name, attributes, children) {
-  const element = document.createElementNS(space, name);
-  for (const key in attributes) element.setAttribute(key, attributes[key]);
-  element.append(...children);
-  return element;
-}
-const html = (name, attributes, ...children) =>
-  make('http://www.w3.org/1999/xhtml', name, attributes, children);
-const svg = (name, attributes, ...children) =>
-  make('http://www.w3.org/2000/svg', name, attributes, children);
-
-const count = n => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 const bits = n => n.toFixed(2) + ' bits';
 function percent(p) {
   if (p === 0) return '0 %';
@@ -149,9 +100,6 @@ function percent(p) {
   return (100 * p).toFixed(p >= 0.1 && p < 0.9995 ? 1 : p >= 0.9995 ? 0 : 2) + ' %';
 }
 
-// Characters that are not seen or turn the direction of writing, as \u{..}.
-const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
-const seen = text => text.replace(UNSEEN, c => `\\u{${c.charCodeAt(0).toString(16)}}`);
 // A piece with its blanks and line ends visible.
 const visible = piece => piece === '' ? '(nothing)'
   : seen(piece).replace(/^ | $/g, '␣').replace(/\n/g, '↵').replace(/\t/g, '⇥');

@@ -1,0 +1,126 @@
+--- Reading what was sent and writing what is answered: plain JSON, and the two kinds of streams.
+-- @module server.answer
+local errors = require "server.errors"
+local json = require "server.json"
+
+local answer = {}
+
+-- Seconds between two writes of a stream, at least. A model that is slower than this is read token
+-- by token; of a faster one several tokens go together, and a reader sees no difference.
+local PACE = 0.02
+
+--- The request's body as an object.
+function answer.body()
+  ngx.req.read_body()
+  local text = ngx.req.get_body_data()
+  if not text then
+    errors.bad(ngx.req.get_body_file() and "the body is too large"
+      or "a JSON object is expected as the body, and there is none", nil, "invalid_json")
+  end
+  local value, message = json.decode(text)
+  if value == nil then
+    errors.bad("the body is no JSON: " .. message, nil, "invalid_json")
+  elseif type(value) ~= "table" or not text:find "^%s*{" then
+    errors.bad("a JSON object is expected as the body", nil, "invalid_json")
+  end
+  return value
+end
+
+local function write(status, kind, text)
+  ngx.status = status
+  ngx.header.content_type = kind
+  ngx.header.content_length = #text
+  ngx.print(text)
+end
+
+--- Answer an object.
+function answer.json(object, status)
+  write(status or 200, "application/json", json.encode(object))
+end
+
+function answer.text(text, kind)
+  write(200, kind or "text/plain; charset=utf-8", text)
+end
+
+--- Answer what went wrong.
+function answer.failure(failure, api)
+  if failure.retry_after then
+    ngx.header.retry_after = failure.retry_after
+  end
+  if failure.status == 401 then
+    ngx.header.www_authenticate = "Bearer"
+  end
+  write(failure.status, "application/json", errors.encode(failure, api))
+end
+
+-------------------------------------------------------------------------------- streams
+
+local STREAMS = {
+  -- Server-sent events, as OpenAI's API has them.
+  sse = {
+    kind = "text/event-stream; charset=utf-8",
+    write = function(object) return "data: " .. json.encode(object) .. "\n\n" end,
+    failure = function(failure) return "data: " .. errors.encode(failure, "openai") .. "\n\n" end,
+    close = "data: [DONE]\n\n",
+  },
+  -- One JSON object a line, as Ollama's has them.
+  ndjson = {
+    kind = "application/x-ndjson",
+    write = function(object) return json.encode(object) .. "\n" end,
+    failure = function(failure) return errors.encode(failure, "ollama") .. "\n" end,
+    close = "",
+  },
+}
+
+-- Send what there is. nil when the client has gone.
+local function send(text)
+  return ngx.print(text) and ngx.flush(true)
+end
+
+-- Objects of each turn until the texts have ended.
+local function pump(kind, telling, take)
+  local begun = false
+  repeat
+    telling:wait() -- raises before anything was sent, and then a status still says it
+    local done = telling:is_done()
+    local lines = {}
+    for _, object in ipairs(take(done)) do
+      lines[#lines + 1] = kind.write(object)
+    end
+    if done then
+      lines[#lines + 1] = kind.close
+    end
+    if #lines > 0 then
+      if not begun then
+        ngx.header.content_type = kind.kind
+        ngx.header.cache_control = "no-cache"
+        ngx.header.x_accel_buffering = "no"
+        begun = true
+      end
+      if not send(table.concat(lines)) then
+        return
+      end
+    end
+    if not done then
+      ngx.sleep(PACE)
+    end
+  until done
+end
+
+--- Stream texts.
+-- @param name "sse" or "ndjson"
+-- @param telling the texts
+-- @param take function(done) -> list of objects to be sent, called when there is something new
+function answer.stream(name, telling, take)
+  local kind = STREAMS[name]
+  local ok, failure = pcall(pump, kind, telling, take)
+  telling:close()
+  if not ok then
+    if not ngx.headers_sent or not errors.is(failure) then
+      error(failure, 0)
+    end
+    send(kind.failure(failure))
+  end
+end
+
+return answer

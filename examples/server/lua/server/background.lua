@@ -1,0 +1,44 @@
+--- Waiting for a step of a context that runs on a thread of its own, while nginx serves others.
+--
+-- A thread of nginx's pool sleeps on the descriptor that the step's end makes readable, and its own
+-- end wakes the event loop at once. Where there is no such pool the step is looked after every
+-- millisecond, the shortest sleep that lets nginx go round: a step of a small model takes less.
+-- @module server.background
+local async = require "lull.async"
+
+local background = {}
+
+local POOL, MODULE = "lull", "server.descriptor"
+local MOST_MS = 1000 -- then it is asked again
+
+local use_pool = true
+
+-- Sleep on a thread of the pool. Whether there is one.
+local function sleep_there(fd, milliseconds)
+  if not use_pool or not fd then
+    return false
+  end
+  local ok, message = ngx.run_worker_thread(POOL, MODULE, "wait", fd, milliseconds)
+  if not ok then
+    use_pool = false
+    ngx.log(ngx.WARN, "steps are polled for: ", message)
+  end
+  return ok
+end
+
+--- One step of a context, as context:step.
+-- @return tokens that remain queued; or nil, message, code
+background.step = async.step(function(context)
+  if not sleep_there(context:fd(), MOST_MS) then
+    ngx.sleep(0.001)
+  end
+end)
+
+--- Let nginx go round once.
+function background.breathe()
+  if not sleep_there(-1, 0) then
+    ngx.sleep(0.001)
+  end
+end
+
+return background

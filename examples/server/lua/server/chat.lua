@@ -1,0 +1,166 @@
+--- OpenAI's /v1/chat/completions.
+-- @module server.chat
+local answer = require "server.answer"
+local conversation = require "server.conversation"
+local errors = require "server.errors"
+local fields = require "server.fields"
+local json = require "server.json"
+local openai = require "server.openai"
+local parameters = require "server.parameters"
+local pieces = require "server.pieces"
+local schemas = require "server.schemas"
+local telling = require "server.telling"
+
+local chat = {}
+
+local object = json.object
+
+local NONE = {text = "absent: this model calls no functions", test = function(value)
+  return value == "none" or value == "auto" or type(value) == "table" and next(value) == nil
+end}
+
+local MESSAGES = {required = true}
+for key, value in pairs(conversation.MESSAGES) do
+  MESSAGES[key] = value
+end
+
+local RULES = openai.rules {
+  messages = MESSAGES,
+  max_completion_tokens = {type = "integer", min = 0, max = 2 ^ 31},
+  logprobs = {type = "boolean"},
+  top_logprobs = {type = "integer", min = 0, max = parameters.MOST_LOGPROBS},
+  response_format = {type = "table", text = "an object {\"type\": ...}"},
+  tools = NONE, tool_choice = NONE, functions = NONE, function_call = NONE,
+  parallel_tool_calls = fields.IGNORED, reasoning_effort = fields.IGNORED,
+  verbosity = fields.IGNORED, prediction = fields.IGNORED, modalities = fields.IGNORED,
+  safety_identifier = fields.IGNORED, prompt_cache_key = fields.IGNORED,
+}
+
+-------------------------------------------------------------------------------- the request
+
+local function schema_of(format)
+  if format == nil or format.type == "text" then
+    return nil
+  elseif format.type == "json_object" then
+    return schemas.OBJECT
+  elseif format.type == "json_schema" and type(format.json_schema) == "table"
+    and type(format.json_schema.schema) == "table" then
+    return format.json_schema.schema
+  end
+  errors.bad("'response_format' must be {\"type\": \"text\"}, {\"type\": \"json_object\"} or "
+    .. "{\"type\": \"json_schema\", \"json_schema\": {\"schema\": {...}}}", "response_format",
+    "invalid_value")
+end
+
+local function ask(service, read)
+  openai.check_count(read.n)
+  local messages = conversation.read(read.messages)
+  if #messages == 0 then
+    errors.bad("'messages' is empty", "messages", "invalid_value")
+  end
+  local ids, stop_ids = conversation.prompt(service, messages)
+  parameters.check_prompt(service, ids, "messages")
+  read.max_tokens = read.max_completion_tokens or read.max_tokens
+  if read.top_logprobs and not read.logprobs then
+    errors.bad("'top_logprobs' goes with 'logprobs': true", "top_logprobs", "invalid_value")
+  end
+  read.logprobs = read.logprobs and (read.top_logprobs or 0) or nil
+  read.schema = schema_of(read.response_format)
+  local options = parameters.options(service, read, #ids)
+  options.stop_ids = stop_ids
+  local asked = {}
+  for k = 1, read.n do
+    asked[k] = {ids = ids, bos = service.bos, options = parameters.choice(options, k)}
+  end
+  return asked
+end
+
+-------------------------------------------------------------------------------- answers
+
+local function candidate(entry)
+  return object {
+    {"token", pieces.shown(entry.piece)}, {"logprob", entry.logprob},
+    {"bytes", pieces.bytes(entry.piece)},
+  }
+end
+
+-- The log-probabilities of what was taken of a text, or nil where nobody asked for them.
+local function logprobs_of(one, read)
+  if not read.logprobs then
+    return nil
+  end
+  local content = {}
+  for i, entry in ipairs(one:take_logprobs()) do
+    local tops = {}
+    for k, top in ipairs(entry.top) do
+      tops[k] = candidate(top)
+    end
+    content[i] = candidate(entry)
+    content[i][4] = {"top_logprobs", tops}
+  end
+  return object {{"content", content}}, #content > 0
+end
+
+local function envelope(id, kind, service, choices, usage)
+  return json.present {
+    {"id", id}, {"object", kind}, {"created", ngx.time()}, {"model", service.name},
+    {"choices", choices}, {"usage", usage},
+  }
+end
+
+local function chunk(id, service, i, delta, logprobs, reason)
+  return envelope(id, "chat.completion.chunk", service, {object {
+    {"index", i - 1}, {"delta", object(delta)}, {"logprobs", logprobs}, {"finish_reason", reason},
+  }})
+end
+
+local function stream(service, told, read)
+  local id, begun, ended = openai.id "chatcmpl", {}, {}
+  answer.stream("sse", told, function(all_done)
+    local objects = {}
+    for i, one in ipairs(told.texts) do
+      if not begun[i] then
+        begun[i] = true
+        objects[#objects + 1] = chunk(id, service, i, {{"role", "assistant"}, {"content", ""}})
+      end
+      local piece = one:take()
+      local logprobs, has_some = logprobs_of(one, read)
+      if piece ~= "" or has_some then
+        objects[#objects + 1] = chunk(id, service, i, {{"content", piece}}, logprobs)
+      end
+      if one:is_done() and not ended[i] then
+        ended[i] = true
+        objects[#objects + 1] = chunk(id, service, i, {}, nil, openai.finish_reason(one))
+      end
+    end
+    if all_done and openai.wants_usage(read) then
+      objects[#objects + 1] =
+        envelope(id, "chat.completion.chunk", service, {}, openai.usage(told))
+    end
+    return objects
+  end)
+end
+
+--- POST /v1/chat/completions
+function chat.post(service_of, client)
+  local read = fields.read(answer.body(), RULES)
+  local service = service_of(read.model)
+  local told = telling.begin(service, client, ask(service, read))
+  if read.stream then
+    return stream(service, told, read)
+  end
+  told:finish()
+  local choices = {}
+  for i, one in ipairs(told.texts) do
+    local text = one:take()
+    choices[i] = object {
+      {"index", i - 1},
+      {"message", object {{"role", "assistant"}, {"content", text}, {"refusal", nil}}},
+      {"logprobs", (logprobs_of(one, read))}, {"finish_reason", openai.finish_reason(one)},
+    }
+  end
+  answer.json(envelope(openai.id "chatcmpl", "chat.completion", service, choices,
+    openai.usage(told)))
+end
+
+return chat

@@ -1,0 +1,233 @@
+--- The engine of a model: a step serves all texts of a group, and most often there is one group.
+--
+-- Requests hand in texts; a loop runs for as long as there are any, as a timer of nginx. Between
+-- two steps it chooses the next token of each text; during a step, which runs on threads of its
+-- own, nginx does everything else.
+--
+-- Where a core is free and there are many texts, they make two groups, each with a context and a
+-- loop: while tokens are chosen for the one, the other is evaluated.
+-- @module server.engine
+local background = require "server.background"
+local decode = require "lull.decode"
+local lull = require "lull"
+local metrics = require "server.metrics"
+local prefixes = require "lull.batch.prefixes"
+
+local engine = {}
+
+local Engine = {}
+Engine.__index = Engine
+
+-- Rows of a pass beside one for each text, so that prompts are read while others are told.
+local PROMPT_ROWS = 64
+local MOST_ROWS = 1024 -- of a context's pass
+
+-- So many beginnings that prompts share are kept, and looked for among so many prompts that wait:
+-- the texts of one request have the same prompt, and an evaluation asks for many that begin alike.
+local PREFIXES, LOOK_AHEAD = 4, 8
+
+-- With fewer texts a second group is not worth another pass over the weights.
+local WORTH_HALVING = 16
+
+local MOST_AT_ONCE = 0.002 -- seconds that nginx waits for the choice of tokens
+
+-------------------------------------------------------------------------------- opening
+
+-- How many threads 0 means: as many as there are cores.
+local function cores_of(model)
+  local probe = model:context {sequences = 1, length = 1, threads = 0}
+  local cores = probe and probe:info().threads or 1
+  if probe then
+    probe:close()
+  end
+  return cores
+end
+
+-- A group: {context, prefixes = what prompts have in common, telling = so many of its texts, told =
+-- these by their number in its loop, awake = since when nginx waits}.
+local function open_group(model, width, given)
+  local context, message, code = model:context {
+    sequences = width + PREFIXES, length = given.length, threads = given.threads, kv = given.kv,
+    batch = math.min(width + PROMPT_ROWS, MOST_ROWS),
+  }
+  if not context then
+    return nil, message, code
+  end
+  return {
+    context = context, width = width, prefixes = prefixes.new(context, PREFIXES),
+    telling = 0, told = {}, looping = false, awake = 0,
+  }
+end
+
+--- @param model
+-- @param given {streams = so many texts are told at a time, length, threads, kv}
+-- @return the engine, or nil, message, code
+function engine.new(model, given)
+  local halves = given.streams >= WORTH_HALVING and given.threads ~= 0
+    and cores_of(model) > given.threads
+  local self = setmetatable({
+    model = model, streams = given.streams,
+    groups = {},
+    waiting = {}, first = 1, last = 0, -- texts, the oldest at `first`
+  }, Engine)
+  for i = 1, halves and 2 or 1 do
+    local group, message, code =
+      open_group(model, halves and math.ceil(given.streams / 2) or given.streams, given)
+    if not group then
+      return nil, message, code
+    end
+    self.groups[i] = group
+  end
+  self.length = self.groups[1].context:info().length
+  return self
+end
+
+-------------------------------------------------------------------------------- the queue
+
+--- How many texts wait for a place.
+function Engine:queue_length()
+  return self.last - self.first + 1
+end
+
+--- How many texts are told.
+function Engine:telling()
+  local telling = 0
+  for _, group in ipairs(self.groups) do
+    telling = telling + group.telling
+  end
+  return telling
+end
+
+-- Shall the next text be this group's? The first one has all until there are enough for two, then
+-- the smaller.
+local function is_next(self, group)
+  local first, second = self.groups[1], self.groups[2]
+  if not second or group.telling >= group.width then
+    return not second
+  elseif group == first then
+    return first.telling < WORTH_HALVING / 2 or first.telling <= second.telling
+  end
+  return first.telling >= WORTH_HALVING / 2 and second.telling < first.telling
+end
+
+-- Start the loop of the group that takes the next text. true, or nil and what keeps it.
+local function wake(self)
+  for _, group in ipairs(self.groups) do
+    if not group.looping and is_next(self, group) then
+      local ok, message = ngx.timer.at(0, function() self:loop(group) end)
+      if not ok then
+        return nil, message
+      end
+      group.looping = true
+    end
+  end
+  return true
+end
+
+--- Hand in a text.
+-- @return true, or nil and what keeps it from being told
+function Engine:submit(text)
+  self.last = self.last + 1
+  self.waiting[self.last] = text
+  local ok, message = wake(self)
+  if not ok then
+    self.waiting[self.last], self.last = nil, self.last - 1
+    return nil, message
+  end
+  return true
+end
+
+-- The next text that somebody still waits for, or nil.
+function Engine:next_text()
+  while self.first <= self.last do
+    local text = self.waiting[self.first]
+    self.waiting[self.first], self.first = nil, self.first + 1
+    if not text:is_done() then
+      return text
+    end
+  end
+end
+
+-------------------------------------------------------------------------------- the loop
+
+-- Called by a text after each token: nginx goes round before the texts have kept it for too long.
+local function breathe(group)
+  if lull.clock() - group.awake > MOST_AT_ONCE then
+    background.breathe()
+    group.awake = lull.clock()
+  end
+end
+
+-- The prompts that come next.
+local function upcoming(self)
+  local list = {}
+  for i = self.first, math.min(self.last, self.first + LOOK_AHEAD - 1) do
+    list[#list + 1] = self.waiting[i].ids
+  end
+  return list
+end
+
+-- The next task of a group, or false where there is none for it now.
+function Engine:next_task(group)
+  local text = is_next(self, group) and self:next_text()
+  if not text then
+    return false
+  end
+  group.count = group.count + 1
+  group.told[group.count] = text
+  group.telling = group.telling + 1
+  wake(self)
+  return function()
+    text:run {
+      context = group.context, breathe = function() breathe(group) end,
+      open = function(ids) return group.prefixes:open(ids, upcoming(self)) end,
+    }
+  end
+end
+
+-- A task has ended. What it raised is a strategy's mistake, and concerns this text alone.
+local function task_done(group, i, result)
+  local text = group.told[i]
+  group.told[i] = nil
+  group.telling = group.telling - 1
+  if result.failed then
+    ngx.log(ngx.ERR, "a text failed: ", tostring(result.error))
+    text:finish("the text failed: see the server's log")
+  end
+end
+
+local function step(group)
+  local start = lull.clock()
+  local remaining, message, code = background.step(group.context)
+  group.awake = lull.clock()
+  metrics.observe("lull_step_seconds", group.awake - start)
+  return remaining, message, code
+end
+
+-- Tell texts until there are none.
+function Engine:loop(group)
+  group.told, group.count, group.telling, group.awake = {}, 0, 0, lull.clock()
+  local ok, message = pcall(decode.run, function() return self:next_task(group) end, {
+    width = group.width, errors = "return",
+    done = function(i, result) task_done(group, i, result) end,
+    step = function() return step(group) end,
+  })
+  group.looping = false
+  if not ok then
+    self:give_up(group, message)
+  end
+end
+
+-- The loop itself broke: nobody shall wait for ever.
+function Engine:give_up(group, message)
+  ngx.log(ngx.ERR, "the loop failed: ", tostring(message))
+  for _, text in pairs(group.told) do
+    text:finish("the server failed: see its log")
+  end
+  group.told, group.telling = {}, 0
+  for text in function() return self:next_text() end do
+    text:finish("the server failed: see its log")
+  end
+end
+
+return engine

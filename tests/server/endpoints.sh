@@ -1,0 +1,159 @@
+#!/bin/sh
+# Every endpoint of examples/server, and what it says to requests that are not as they should be.
+. tests/support/server.sh
+serve server
+
+story='"prompt":"Once upon a time","max_tokens":12,"seed":7'
+told=$(tell 'Once upon a time' 7 12)
+ask='"model":"lullaby","options":{"num_predict":12,"seed":7}'
+turn='"messages":[{"role":"user","content":"Once upon a time"}]'
+
+# ---- what is told
+
+check completion 200 /v1/completions "{$story}" '"object":"text_completion"' "\"text\":\"$told\"" \
+  '"finish_reason":"length"' '"usage":{"prompt_tokens":5,"completion_tokens":12,"total_tokens":17}'
+check 'ids as the prompt' 200 /v1/completions '{"prompt":[1,423,431,261,399],"max_tokens":12,"seed":7}' \
+  "\"text\":\"$told\""
+check 'several prompts' 200 /v1/completions \
+  '{"prompt":["Once upon a time","One day"],"max_tokens":12,"seed":7,"n":2}' \
+  "{\"index\":0,\"text\":\"$told\"" '"index":3'
+check 'the model by name' 200 /v1/completions "{$story,\"model\":\"lullaby:latest\"}" "$told"
+check stop 200 /v1/completions "{$story,\"stop\":[\" boy\"]}" '"text":", there was a little"' \
+  '"finish_reason":"stop"'
+check 'null is nothing' 200 /v1/completions "{$story,\"stop\":null,\"n\":null,\"logit_bias\":null}" "$told"
+check 'logit_bias bans' 200 /v1/completions "{$story,\"logit_bias\":{\"261\":-100}}" '!upon a time, there was a '
+check 'a strategy by name' 200 /v1/completions \
+  '{"prompt":"One night, a","max_tokens":60,"seed":3,"strategy":"gentle"}' '"text":"' '!scared'
+check 'one token' 200 /v1/completions "{$story,\"max_tokens\":0}" '"text":""' '"completion_tokens":0'
+check 'JSON by schema' 200 /v1/chat/completions \
+  "{$turn,\"max_tokens\":60,\"seed\":1,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"type\":\"object\",\"properties\":{\"ok\":{\"type\":\"boolean\"}},\"required\":[\"ok\"],\"additionalProperties\":false}}}}" \
+  '\"ok\"' '"finish_reason":"stop"'
+check chat 200 /v1/chat/completions "{$turn,\"max_completion_tokens\":12,\"seed\":7}" \
+  '"object":"chat.completion"' "\"message\":{\"role\":\"assistant\",\"content\":\"$told\""
+check 'parts of a message' 200 /v1/chat/completions \
+  '{"messages":[{"role":"user","content":[{"type":"text","text":"Once upon"},{"type":"text","text":" a time"}]}],"max_tokens":12,"seed":7}' "$told"
+check 'log-probabilities of a chat' 200 /v1/chat/completions \
+  "{$turn,\"max_tokens\":2,\"seed\":7,\"logprobs\":true,\"top_logprobs\":2}" \
+  '"logprobs":{"content":[{"token":",","logprob":-0.128' '"bytes":[44],"top_logprobs":[{"token":","'
+check generate 200 /api/generate "{$ask,\"prompt\":\"Once upon a time\",\"stream\":false}" \
+  "\"response\":\"$told\"" '"done":true,"done_reason":"length"' '"eval_count":12' '"context":[1,423,431,261,399'
+check 'generate streams' 200 /api/generate "{$ask,\"prompt\":\"Once upon a time\"}" '"done":false}'
+check 'generate goes on' 200 /api/generate "{$ask,\"prompt\":\"\",\"context\":[1,423,431,261,399],\"stream\":false}" \
+  "\"response\":\"$told\""
+check 'chat in Ollama' 200 /api/chat "{$ask,$turn,\"stream\":false}" \
+  "\"message\":{\"role\":\"assistant\",\"content\":\"$told\"}"
+check 'loading' 200 /api/generate '{"model":"lullaby"}' '"done_reason":"load"'
+check 'unknown fields to Ollama' 200 /api/chat "{$ask,$turn,\"stream\":false,\"keep_alive\":\"5m\",\"think\":false}" "$told"
+
+# ---- scoring, as the Language Model Evaluation Harness asks for it
+
+check scoring 200 /v1/completions \
+  '{"model":"lullaby","prompt":[[1,423,431,261,399,1996],[1,423]],"max_tokens":1,"logprobs":1,"echo":true,"temperature":0,"seed":1234}' \
+  '"tokens":["",' '"token_logprobs":[null,' '"top_logprobs":[null,{' '"index":1'
+check 'echo of the prompt' 200 /v1/completions "{$story,\"echo\":true}" "\"text\":\"Once upon a time$told"
+check tokenize 200 /tokenize '{"prompt":"Once upon a time"}' '"tokens":[1,423,431,261,399]' '"max_model_len":512'
+check 'without BOS' 200 /tokenize '{"prompt":" upon","add_special_tokens":false}' '"tokens":[431]'
+check detokenize 200 /detokenize '{"tokens":[1,423,431,261,399]}' '"prompt":"Once upon a time"'
+check tokenizer_info 200 /tokenizer_info '' '"vocab_size":2048' '"bos_token":"' '"eos_token":"' '"chat_template":null'
+
+# ---- what is here
+
+check models 200 /v1/models '' '{"object":"list","data":[{"id":"lullaby","object":"model"' '"max_model_len":512'
+check 'one model' 200 /v1/models/lullaby '' '{"id":"lullaby"'
+check tags 200 /api/tags '' '"models":[{"name":"lullaby:latest"' '"digest":"' '"quantization_level":"Q8"'
+check ps 200 /api/ps '' '"context_length":512'
+check version 200 /api/version '' '{"version":"'
+check show 200 /api/show '{"model":"lullaby"}' '"llama.context_length":512' '"capabilities":["completion"]'
+check health 200 /health '' '{"status":"ok","telling":0,"waiting":0}'
+check metrics 200 /metrics '' 'lull_generated_tokens_total ' 'lull_step_seconds_bucket{le="+Inf"} ' \
+  'lull_requests_total{path="/v1/completions",status="200"} ' 'lull_texts_telling{worker="0"} 0'
+check 'what probes look for' 200 / '' 'Ollama is running'
+options='-H Accept:text/html' check 'the page' 200 / '' '<title>lull</title>'
+
+# ---- mistakes, to OpenAI's endpoints
+
+bad() { # bad NAME BODY TEXT...
+  what=$1 sent=$2
+  shift 2
+  check "$what" 400 /v1/completions "$sent" '{"error":{"message":"' '"type":"invalid_request_error"' "$@"
+}
+bad 'no JSON' '{"prompt":' '"code":"invalid_json"'
+bad 'a list' '[1]' '"code":"invalid_json"'
+bad 'nested too deep' "$(printf '%0100d' 0 | sed 's/0/[/g')" '"code":"invalid_json"'
+bad 'NaN' '{"prompt":"x","temperature":NaN}' '"code":"invalid_json"'
+bad 'an unknown field' '{"promt":"x"}' "unknown field 'promt' (did you mean 'prompt'?)" '"param":"promt"'
+bad 'a wrong type' '{"prompt":"x","temperature":"hot"}' '"param":"temperature"' "got 'hot'"
+bad 'out of range' '{"prompt":"x","top_p":2}' '"param":"top_p"'
+bad 'no integer' '{"prompt":"x","max_tokens":1.5}' '"param":"max_tokens"'
+bad 'a wrong prompt' '{"prompt":{"a":1}}' '"param":"prompt"'
+bad 'a token that is none' '{"prompt":[1,99999]}' 'token ids in 0..2047'
+bad 'a bias for no token' '{"prompt":"x","logit_bias":{"9999":1}}' '"param":"logit_bias"'
+bad 'too many texts' '{"prompt":["a","b"],"n":100}' '"param":"n"'
+bad 'an empty stop' '{"prompt":"x","stop":""}' '"param":"stop"'
+bad 'a strategy that is not there' '{"prompt":"x","strategy":"../gentle"}' '"code":"unknown_strategy"'
+bad 'a pattern among phrases' '{"prompt":"x","ban_phrases":[{"pattern":".*"}]}' '"param":"ban_phrases"'
+long=$(printf '%0600d' 0 | sed 's/0/ boat/g')
+bad 'a long prompt' "{\"prompt\":\"$long\"}" '"code":"context_length_exceeded"' '"param":"prompt"'
+bad 'a huge prompt' "{\"prompt\":\"$(printf '%090000d' 0)\"}" '"code":"context_length_exceeded"'
+check 'no messages' 400 /v1/chat/completions '{"messages":[]}' '"param":"messages"'
+check 'a role that is none' 400 /v1/chat/completions '{"messages":[{"role":"cat","content":"x"}]}' \
+  '"param":"messages[0].role"'
+check 'an image' 400 /v1/chat/completions \
+  '{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:"}}]}]}' 'text only'
+check 'tools' 400 /v1/chat/completions "{$turn,\"tools\":[{\"type\":\"function\"}]}" '"param":"tools"'
+check 'a schema that is none' 400 /v1/chat/completions \
+  "{$turn,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"cat\"}}}}" \
+  '"code":"invalid_schema"'
+check 'no such model' 404 /v1/completions '{"model":"gpt-7","prompt":"x"}' '"code":"model_not_found"'
+check 'no such path' 404 /v1/nothing '' '"error":{"message":"' '"code":"not_found"'
+check 'the wrong method' 405 /v1/completions '' '"code":"method_not_allowed"'
+head -c 1100000 /dev/zero | tr '\0' a > "$work/large"
+options="--data-binary @$work/large" check 'a body too large' 413 /v1/completions '' '{"error":{"message":"the body is too large"'
+options="--data-binary @$work/large" check 'a body too large for Ollama' 413 /api/chat '' '{"error":"the body is too large"}'
+
+# ---- mistakes, to Ollama's
+
+check 'no JSON for Ollama' 400 /api/generate '{' '{"error":"the body is no JSON'
+check 'a wrong type for Ollama' 400 /api/generate '{"model":"lullaby","options":{"top_k":"x"}}' \
+  "{\"error\":\"'options.top_k' must be"
+check 'no such model for Ollama' 404 /api/chat '{"model":"llama3","messages":[]}' \
+  "{\"error\":\"model 'llama3' not found\"}"
+check 'no model for Ollama' 400 /api/chat '{}' "{\"error\":\"'model' is missing\"}"
+check 'what Ollama has and this not' 404 /api/pull '{"model":"x"}' '{"error":"there is no /api/pull"}'
+
+# ---- who may ask
+
+options='-H Host:evil.example' check 'a rebound name' 403 /health '' '"code":"foreign_host"'
+options='-H Origin:https://evil.example' check 'a foreign page' 403 /v1/models '' '"code":"foreign_origin"'
+options="-H Origin:$url" check 'the own page' 200 /v1/models '' '"id":"lullaby"'
+quiet
+kill "$pid"
+
+LULL_API_KEY=correct-horse serve keyed 'config.origins = {"https://good.example"}'
+check 'no key' 401 /v1/models '' '"type":"authentication_error"' '"code":"missing_api_key"'
+options='-H Authorization:Bearer\tcorrect-house' check 'a wrong key' 401 /v1/models '' '"code":'
+options='-H @-' check 'health needs none' 200 /health '' '"status":"ok"' < /dev/null
+printf 'Authorization: Bearer correct-horse\n' > "$work/key"
+options="-H @$work/key" check 'the key' 200 /v1/models '' '"id":"lullaby"'
+options='-i -H Origin:https://good.example -X OPTIONS' check 'a page that may' 204 /v1/models '' \
+  'access-control-allow-origin: https://good.example' 'access-control-allow-headers: Authorization'
+quiet
+kill "$pid"
+
+# ---- limits
+
+serve small 'config.streams = 1 config.limits = {queue = 1, per_client = 3}'
+options=-i check 'more than a client may' 429 /v1/completions '{"prompt":"x","n":4}' \
+  '"code":"rate_limit_exceeded"' 'retry-after: '
+options=-i check 'more than can wait' 503 /v1/completions '{"prompt":"x","n":3}' '"code":"overloaded"' 'retry-after: '
+check 'as many as can' 200 /v1/completions '{"prompt":"x","n":2,"max_tokens":3}' '"index":1'
+quiet
+
+if LULL_BUILD=$BUILD sh examples/server/serve.sh --listen 0.0.0.0:1 --test > "$work/refused" 2>&1 ||
+  ! grep -q LULL_API_KEY "$work/refused"; then
+  failed=$((failed + 1))
+  echo 'FAIL  it listens to everybody without a key'
+else
+  passed=$((passed + 1))
+fi
+count

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Streams of examples/server: see streams.mjs.
+. tests/support/server.sh
+need node nodejs
+export LUA
+serve server
+node tests/server/streams.mjs "$port" "$pid" "$work" "$work/server.lua"
+code=$?
+[ $code -eq 0 ] || cat "$work/log"
+exit $code
