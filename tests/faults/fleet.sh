@@ -195,6 +195,10 @@ end $misfit_pid
 check 'jobs for a longer context are left to others' grep -q 'they need a context of ' err.misfit
 check 'all of them' grep -q '^0 stories' err.misfit
 
+batch ordered.all --strategies strategies --ordered
+batch - --ordered --queue "$url" > ordered.jsonl
+check 'in the order of the input' cmp -s ordered.jsonl ordered.all
+
 # ---- the batch is killed and gone on with
 
 added() { for key in $(cli keys 'lull:jobs:*'); do cli xinfo stream "$key"; done |
@@ -301,6 +305,7 @@ expect 'no host of this name' 3 'cannot reach the server' ./lull worker redis://
 expect 'no server for a batch' 3 '--queue: redis://127.0.0.1:1/0' ./lull batch -i in.jsonl -o x.jsonl --queue redis://127.0.0.1:1
 check 'and no output' test ! -e x.jsonl
 expect 'no address' 2 'redis://HOST' ./lull worker http://127.0.0.1
+expect 'what is the business of workers' 2 'for the workers of the queue' ./lull batch -i in.jsonl -o x.jsonl --queue "$url" --parallel 2
 expect 'no such database' 3 'DB index is out of range' ./lull worker "$url/999"
 for key in $(cli keys 'lull:jobs:*'); do cli set "$key" text; done > out
 expect 'a key of another kind' 3 "is none of lull's" ./lull batch -i in.jsonl -o y.jsonl --queue "$url"

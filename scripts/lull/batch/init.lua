@@ -402,8 +402,13 @@ function Job:new_teller(model, given)
   needs.demand = jobs.demand(model, self.length, self.kv)
   needs.batch = core.hash(json.encode(self:identity(self.model)) .. self.out:id()):sub(3)
   needs.note = given.note
-  needs.is_done = function(key) return self.out.done[key] ~= nil end
-  needs.is_safe = function() return self.out.safe == self.out.lines and next(self.held) == nil end
+  needs.is_done = function(key) return self.out.done[key] or self.seen[key] ~= nil end
+  needs.make_safe = function()
+    if next(self.held) then
+      return false
+    end
+    return self.out:sync()
+  end
   return producer.new(given.queue, needs)
 end
 

@@ -266,6 +266,11 @@ local function open_queue(args)
   if not args.queue then
     return nil
   end
+  for _, name in ipairs {"parallel", "threads", "cpu"} do
+    if args[name] then
+      console.fail(console.USAGE, "--" .. name .. " is for the workers of the queue: lull worker")
+    end
+  end
   local queue, message, code = fleet.connect(args.queue, console.note)
   if not queue then
     console.fail(code == "EINVAL" and console.USAGE or console.ENVIRONMENT,

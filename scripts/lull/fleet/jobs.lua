@@ -118,7 +118,9 @@ function jobs.encode_result(record, text, facts)
   }, true)
 end
 
-local FACTS = {finish_reason = "string", prompt_tokens = "number", tokens = "number"}
+local FACTS = {
+  text = "string", finish_reason = "string", prompt_tokens = "number", tokens = "number",
+}
 
 --- What a result says, put into the record it is for.
 -- @return text and facts; false where it is a failure, which is then the record's; nil where it is
@@ -139,9 +141,10 @@ function jobs.decode_result(text, record)
       return nil
     end
   end
-  if type(result.text) ~= "string" then
-    return nil
-  elseif record.template then
+  if record.template then
+    if type(result.prompt) ~= "string" then
+      return nil
+    end
     record.prompt = result.prompt
   end
   return result.text, result

@@ -19,6 +19,7 @@ local WINDOW = 1024
 local WAIT = 0.5       -- seconds; so soon a signal is noticed
 local LONELY = 10      -- seconds without a result after which is asked whether there are workers
 local SILENCE = 60     -- seconds without a result after which everything is looked for
+local TRIM = 20        -- seconds between two times that the server may forget results
 
 local Producer = {}
 Producer.__index = Producer
@@ -26,8 +27,9 @@ Producer.__index = Producer
 --- A producer.
 -- @param link of lull.fleet.link
 -- @param given next, done, poll, seed, chat_format as of lull.batch.teller; demand = of
---   lull.fleet.jobs; batch = a text that this work alone has; is_done = function(id): is its line
---   written already?, is_safe = function(): is all that `done` was told on the disk?, note =
+--   lull.fleet.jobs; batch = a text that this work alone has; is_done = function(id): was its line
+--   written, or its record given by `next`?, make_safe = function(): put all that `done` was told
+--   on the disk; true, false where some of it cannot be yet, nil, message, code, note =
 --   function(text), window = so many records are out at a time (1024)
 function producer.new(link, given)
   return setmetatable({
@@ -37,7 +39,7 @@ function producer.new(link, given)
     waiting = {},        -- demand -> id -> entry: jobs that were found in the queue
     early = {},          -- id -> result: what came before its record
     last = "0",          -- entry of the last result
-    tokens = 0, heard = core.clock(), checked = core.clock(),
+    tokens = 0, heard = core.clock(), checked = core.clock(), trimmed_at = core.clock(),
     note = given.note or function() end,
   }, Producer)
 end
@@ -101,10 +103,16 @@ end
 
 -- Have the server forget results that are on the disk here.
 function Producer:trim()
-  if self.last ~= "0" and self.last ~= self.trimmed and next(self.early) == nil
-      and self.given.is_safe() then
-    if self.queue:forget(self.given.batch, self.last) ~= nil then
-      self.trimmed = self.last
+  if self.ended == "drop" or core.clock() - self.trimmed_at < TRIM then
+    return
+  end
+  self.trimmed_at = core.clock()
+  if self.last ~= "0" and next(self.early) == nil then
+    local safe, message, code = self.given.make_safe()
+    if safe == nil then
+      self:stop(message, code)
+    elseif safe then
+      self.queue:forget(self.given.batch, self.last)
     end
   end
 end
