@@ -1,9 +1,10 @@
 --- A connection to a Redis server that comes back.
 --
 -- lua-redis speaks the protocol. It is of 2014 and knows no command of streams, but makes functions
--- for commands that it does not know: redis.command("XADD"). It raises what goes wrong, which is
--- returned here; and after an error in the middle of a reply (of EXEC) the rest of that reply is
--- still to be read, so that connection is given up for a new one.
+-- for commands that it does not know: redis.command("XADD"). Strings of any bytes pass, and a read
+-- that blocks is a reply that comes late, so nothing of our own is needed. It raises what goes
+-- wrong, which is returned here; and after an error in the middle of a reply (of EXEC) the rest of
+-- that reply is still to be read, so that connection is given up for a new one.
 --
 -- Where the server is away, calls fail with EIO at once and a new connection is tried now and then:
 -- whoever tells stories meanwhile can go on with that.
