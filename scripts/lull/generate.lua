@@ -129,8 +129,8 @@ end
 -- @return text
 -- @return facts {tokens, prompt_tokens, finish_reason, stop: the string or id that ended it, seed,
 --   seconds, prompt_seconds, sampler, kernel, threads, kv; logprobs and ending (the same of the
---   token that ended it), rewinds, drafted and accepted where asked for}; seconds is the time spent in here, prompt_seconds the part of it
---   that went into reading the prompt
+--   token that ended it), rewinds, drafted and accepted where asked for}; seconds is the time
+--   spent in here, prompt_seconds the part of it that went into reading the prompt
 -- @return nil, message, code on failure
 function generate.generate(model, prompt, given)
   local opened, facts, code = begin(model, prompt, given, "generate", MODEL_RULES)

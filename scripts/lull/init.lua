@@ -76,8 +76,6 @@ local LATER = {
   template = "lull.template",
   --- The formats of conversations.
   chat = "lull.chat",
-  --- Waiting for the model as a host does: coroutines, ticks, event loops.
-  async = "lull.async",
 }
 
 setmetatable(lull, {__index = function(self, name)

@@ -26,6 +26,16 @@ function parallel.available()
   return kilobytes and tonumber(kilobytes) * 1024
 end
 
+--- How many cores this process may use.
+function parallel.cores(model)
+  local probe = model:context {sequences = 1, length = 1, threads = 0}
+  local cores = probe and probe:info().threads or 1
+  if probe then
+    probe:close()
+  end
+  return cores
+end
+
 --- Bytes that one more sequence takes.
 function parallel.sequence_bytes(info, length, kv)
   local per_token = info[kv == "f32" and "kv_bytes_f32" or kv == "bf16" and "kv_bytes_bf16"
@@ -56,16 +66,6 @@ function parallel.groups(width, threads, cores)
   return width >= WORTH_HALVING and cores > threads and 2 or 1
 end
 
--- How many cores there are.
-local function cores_of(model)
-  local probe = model:context {sequences = 1, length = 1, threads = 0}
-  local cores = probe and probe:info().threads or 1
-  if probe then
-    probe:close()
-  end
-  return cores
-end
-
 --- The contexts that stories are told in: as wide as asked for, or as memory allows.
 -- @param model the model
 -- @param given {parallel =, length =, threads =, kv =, cpu =}, as of job:run of lull.batch
@@ -76,7 +76,7 @@ function parallel.open(model, given, spare)
   local info = model:info()
   local length = math.min(given.length or info.seq_len, info.seq_len)
   local width = given.parallel or parallel.choose(info, length, given.kv, parallel.available())
-  local cores = cores_of(model)
+  local cores = parallel.cores(model)
   local threads = given.threads == 0 and math.max(1, cores - 1) or given.threads or 1
   local contexts = {width = width}
   local groups = parallel.groups(width, threads, cores)

@@ -289,10 +289,11 @@ function Text:check_choice(id, message, code)
   return id
 end
 
--- The n most probable of the raw distribution.
-local function best(model, logits, n)
+--- The n most probable tokens, {id, piece, logprob: of the raw distribution} each.
+-- @param logits as they came from the model
+function text.best(model, logits, n)
   local top = {}
-  local next_candidate = n > 0 and logits:reset():candidates(n)
+  local next_candidate = n > 0 and logits:candidates(n)
   for i = 1, n do
     local id = next_candidate()
     if not id then
@@ -315,7 +316,7 @@ function Text:next_id()
     return self:fail(message, code)
   end
   local n_best = self.given.logprobs
-  local top = n_best and best(self.model, logits, n_best)
+  local top = n_best and text.best(self.model, logits:reset(), n_best)
   self:fresh(logits)
   if self.matcher then
     id, message, code = self:choose_allowed(logits)

@@ -11,6 +11,7 @@ local background = require "server.background"
 local decode = require "lull.decode"
 local lull = require "lull"
 local metrics = require "server.metrics"
+local parallel = require "lull.batch.parallel"
 local prefixes = require "lull.batch.prefixes"
 
 local engine = {}
@@ -33,16 +34,6 @@ local MOST_AT_ONCE = 0.002 -- seconds that nginx waits for the choice of tokens
 
 -------------------------------------------------------------------------------- opening
 
--- How many threads 0 means: as many as there are cores.
-local function cores_of(model)
-  local probe = model:context {sequences = 1, length = 1, threads = 0}
-  local cores = probe and probe:info().threads or 1
-  if probe then
-    probe:close()
-  end
-  return cores
-end
-
 -- A group: {context, prefixes = what prompts have in common, telling = so many of its texts, told =
 -- these by their number in its loop, awake = since when nginx waits}.
 local function open_group(model, width, given)
@@ -64,7 +55,7 @@ end
 -- @return the engine, or nil, message, code
 function engine.new(model, given)
   local halves = given.streams >= WORTH_HALVING and given.threads ~= 0
-    and cores_of(model) > given.threads
+    and parallel.cores(model) > given.threads
   local self = setmetatable({
     model = model, streams = given.streams,
     groups = {},

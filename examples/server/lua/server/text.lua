@@ -5,6 +5,7 @@
 -- @module server.text
 local decode = require "lull.decode"
 local errors = require "server.errors"
+local loop = require "lull.decode.text"
 local lull = require "lull"
 local pieces = require "server.pieces"
 
@@ -32,20 +33,6 @@ end
 
 -------------------------------------------------------------------------------- telling
 
--- The most probable tokens after one of the prompt.
-local function best(model, logits, n)
-  local top = {}
-  local next_candidate = logits:candidates(n)
-  for i = 1, n do
-    local id = next_candidate()
-    if not id then
-      break
-    end
-    top[i] = {id = id, piece = model:piece(id), logprob = logits:logprob(id)}
-  end
-  return top
-end
-
 -- Evaluate the prompt and note how probable each of its tokens was. true, or nil, message, code.
 local function score_prompt(self, seq, breathe)
   local ids, n, model = self.ids, self.prompt_logprobs, seq:model()
@@ -65,7 +52,7 @@ local function score_prompt(self, seq, breathe)
     end
     for i = first, n > 0 and last or 0 do
       local logits = assert(seq:logits(i))
-      tops[i + 1] = best(model, logits, n)
+      tops[i + 1] = loop.best(model, logits, n)
       logits:close()
     end
     breathe()
