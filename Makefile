@@ -332,9 +332,9 @@ test:
 test-hosts-setup:
 	@sh tests/setup/hosts.sh hosts server-test
 
-# Debian's sources of Lua, LPeg and cmocka, to build for other machines.
-$(BUILD)/sources/done:
-	$(call say,GET,sources of Lua 5.1, LPeg and cmocka)
+# Debian's sources of Lua, LPeg, LuaSocket and cmocka, to build for other machines.
+$(BUILD)/sources/done: tests/setup/sources.sh
+	$(call say,GET,sources of Lua 5.1, LPeg, LuaSocket and cmocka)
 	$(Q)sh tests/setup/sources.sh $(@D)
 
 .PHONY: $(LUAS:%=lua-%)

@@ -66,6 +66,8 @@ local LATER = {
   async = "lull.async",
   --- Thousands of stories from a file of prompts.
   batch = "lull.batch",
+  --- Many machines on one batch.
+  fleet = "lull.fleet",
   --- Tasks, KL divergence, metrics of stories.
   evaluate = "lull.evaluate",
   --- JSON, written and read.

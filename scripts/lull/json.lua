@@ -48,21 +48,33 @@ local function encode_string(text)
   end) .. '"'
 end
 
+-- Fourteen digits are enough for people, seventeen for any double.
+local function encode_number(value, exact)
+  if value ~= value or value == math.huge or value == -math.huge then
+    return "null"
+  end
+  local text = options.number_text(value)
+  if exact and tonumber((string.format("%.14g", value))) ~= value then
+    return (string.format("%.17g", value):gsub(",", "."))
+  end
+  return text
+end
+
 local encode
 
-local function encode_members(value, keys)
+local function encode_members(value, keys, exact)
   local parts = {}
   for i, key in ipairs(keys) do
-    parts[i] = encode_string(key) .. ":" .. encode(value[key])
+    parts[i] = encode_string(key) .. ":" .. encode(value[key], exact)
   end
   return "{" .. concat(parts, ",") .. "}"
 end
 
-local function encode_table(value)
+local function encode_table(value, exact)
   local parts = {}
   if getmetatable(value) == Pairs then
     for i, pair in ipairs(value) do
-      parts[i] = encode_string(pair[1]) .. ":" .. encode(pair[2])
+      parts[i] = encode_string(pair[1]) .. ":" .. encode(pair[2], exact)
     end
     return "{" .. concat(parts, ",") .. "}"
   elseif getmetatable(value) == Object or (value[1] == nil and next(value) ~= nil) then
@@ -71,10 +83,10 @@ local function encode_table(value)
       keys[#keys + 1] = key
     end
     table.sort(keys)
-    return encode_members(value, keys)
+    return encode_members(value, keys, exact)
   end
   for i = 1, #value do
-    parts[i] = encode(value[i])
+    parts[i] = encode(value[i], exact)
   end
   return "[" .. concat(parts, ",") .. "]"
 end
@@ -82,17 +94,16 @@ end
 --- A value as JSON, on one line. Objects whose order matters are made with json.object; of other
 -- tables those with string keys are objects with sorted keys, and the rest arrays. nil and
 -- json.null are null, and so are numbers that JSON has no word for.
-function encode(value)
+-- @param value what to write
+-- @param exact true: numbers with as many digits as it takes to read the same ones again
+function encode(value, exact)
   local kind = type(value)
   if kind == "string" then
     return encode_string(value)
   elseif kind == "number" then
-    if value ~= value or value == math.huge or value == -math.huge then
-      return "null"
-    end
-    return options.number_text(value)
+    return encode_number(value, exact)
   elseif kind == "table" and value ~= json.null then
-    return encode_table(value)
+    return encode_table(value, exact)
   elseif kind == "boolean" then
     return tostring(value)
   end

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Builds what the tests of another machine need beside lull: cmocka, and for PowerPC a Lua
-# with LPeg.
+# with LPeg and LuaSocket.
 # usage: cross.sh SOURCES FOLDER TRIPLE
 #
 # SOURCES is the folder sources.sh filled.  Leaves FOLDER/cmocka/{cmocka.h,libcmocka.a}, and for
-# powerpc-linux-gnu FOLDER/lua/{lua,lua.h,...}, FOLDER/lpeg.so and FOLDER/root, a copy of the target's libraries
-# that emulated old processors can run.  What cannot be built is left out.
+# powerpc-linux-gnu FOLDER/lua/{lua,lua.h,...}, FOLDER/lpeg.so, FOLDER/socket/core.so and FOLDER/root, a copy of
+# the target's libraries that emulated old processors can run.  What cannot be built is left out.
 set -u
 
 [ $# -eq 3 ] || { echo 'usage: cross.sh SOURCES FOLDER TRIPLE' >&2; exit 2; }
@@ -14,6 +14,7 @@ cc=$triple-gcc
 cmocka=$(find "$sources" -path '*/cmocka-*/src/cmocka.c')
 lua=$(find "$sources" -path '*/lua5.1-*/src/lua.c')
 lpeg=$(find "$sources" -path '*/lua-lpeg-*/lpvm.c')
+socket=$(find "$sources" -path '*/luasocket-*/src/luasocket.c')
 
 if [ ! -e "$folder/cmocka/libcmocka.a" ] && [ -n "$cmocka" ]; then
   from=${cmocka%/src/cmocka.c}
@@ -48,6 +49,16 @@ fi
 if [ ! -e "$folder/lpeg.so" ] && [ -n "$lpeg" ] && [ -e "$folder/lua/lua" ]; then
   "$cc" -O2 -w -mcpu=750 -shared -fPIC -I"$folder/lua" -o "$folder/lpeg.so" "${lpeg%vm.c}"*.c ||
     echo "  LPeg does not build for $triple"
+fi
+
+if [ ! -e "$folder/socket/core.so" ] && [ -n "$socket" ] && [ -e "$folder/lua/lua" ]; then
+  mkdir -p "$folder/socket" || exit 1
+  set --
+  for part in luasocket timeout buffer io auxiliar options inet except select tcp udp compat usocket; do
+    set -- "$@" "${socket%luasocket.c}$part.c"
+  done
+  "$cc" -O2 -w -mcpu=750 -shared -fPIC -I"$folder/lua" -o "$folder/socket/core.so" "$@" ||
+    echo "  LuaSocket does not build for $triple"
 fi
 
 root=$folder/root

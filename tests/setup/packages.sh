@@ -12,7 +12,8 @@ story='build-essential pkg-config lua5.1 liblua5.1-0-dev lua-argparse lua-cjson 
 # Those with a service among them are installed through hosts.sh, so that none starts.
 serve="$story nginx libnginx-mod-http-lua lua-resty-core"
 # luajit2 is the branch whose library nginx needs; Debian has one of the two at a time.
-test="$story libcmocka-dev lua-busted locales time python3-jinja2
+# redis-tools has the server's program as redis-check-rdb: the package redis-server would start one.
+test="$story libcmocka-dev lua-busted locales time python3-jinja2 redis-tools lua-redis lua-socket
   luajit2 lua5.2 lua5.3 lua5.4 liblua5.2-dev liblua5.3-dev liblua5.4-dev
   gcc-i686-linux-gnu libc6-dev-i386-cross
   gcc-powerpc-linux-gnu libc6-dev-powerpc-cross

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Fetches Debian's source packages of Lua 5.1, LPeg and cmocka, for the cross-built tests.
+# Fetches Debian's source packages of Lua 5.1, LPeg, LuaSocket and cmocka, for the cross-built tests.
 # usage: sources.sh FOLDER
 #
 # apt-get runs on a configuration of its own inside FOLDER, with deb-src lines made from the
 # system's mirrors; the system's sources and lists are only read.  Leaves FOLDER/lua5.1-*,
-# FOLDER/lua-lpeg-* and FOLDER/cmocka-*, then FOLDER/done; where that is not possible says why and
+# FOLDER/lua-lpeg-*, FOLDER/cmocka-* and FOLDER/luasocket-*, then FOLDER/done; where that is not possible says why and
 # exits 0, and the tests that need them are skipped by name.
 set -u
 
@@ -53,9 +53,14 @@ CONF
 log=$folder/sources.log
 export APT_CONFIG="$apt/apt.conf"
 cd "$folder" || exit 1
-rm -rf lua5.1-* lua-lpeg-* cmocka-*
+rm -rf lua5.1-* lua-lpeg-* luasocket-* cmocka-*
 if ! apt-get -qq update > "$log" 2>&1 || ! apt-get -qq source lua5.1 lua-lpeg cmocka >> "$log" 2>&1; then
   sed 's/^/    /' "$log"
   leave 'apt-get could not fetch them'
+fi
+# Of this one its authors' archive is enough; Debian adds only packaging.
+if ! apt-get -qq source --tar-only luasocket >> "$log" 2>&1 || ! tar xzf luasocket_*.orig.tar.gz; then
+  tail -n 3 "$log" | sed 's/^/    /'
+  echo '  no source of LuaSocket: apt-get could not fetch it'
 fi
 : > "$folder/done"

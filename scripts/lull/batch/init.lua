@@ -19,12 +19,14 @@
 -- @module lull.batch
 local chat = require "lull.chat"
 local core = require "lull.core"
+local jobs = require "lull.fleet.jobs"
 local json = require "lull.json"
 local lines = require "lull.batch.lines"
 local options = require "lull.options"
 local output = require "lull.batch.output"
 local parallel = require "lull.batch.parallel"
 local params = require "lull.batch.params"
+local producer = require "lull.fleet.producer"
 local recipes = require "lull.batch.recipes"
 local records = require "lull.batch.records"
 local results = require "lull.batch.results"
@@ -335,35 +337,13 @@ local RUN_RULES = {
   threads = {type = "integer", min = 0, max = 256},
   kv = {one_of = {"f32", "bf16"}},
   cpu = {type = "string"},
+  queue = {test = function(v) return type(v) == "table" and v.call ~= nil end,
+    text = "what lull.fleet.connect returns"},
   name = {type = "string"},
+  note = {type = "function"},
   poll = {type = "function"},
   report = {type = "function"},
 }
-
--- The contexts: as wide as asked for, or as memory allows. true, or nil, message, code.
-function Job:open_contexts(model, given)
-  local info = model:info()
-  self.length = math.min(given.length or info.seq_len, info.seq_len)
-  self.kv = given.kv
-  self.width = given.parallel
-    or parallel.choose(info, self.length, given.kv, parallel.available())
-  local cores = parallel.cores(model)
-  local threads = given.threads == 0 and math.max(1, cores - 1) or given.threads or 1
-  self.contexts = {}
-  local groups = parallel.groups(self.width, threads, cores)
-  for i = 1, groups do
-    local context, message, code = model:context {
-      sequences = math.ceil(self.width / groups) + teller.PREFIXES, length = self.length,
-      threads = threads, kv = given.kv, cpu = given.cpu, batch = math.max(64, self.width),
-    }
-    if not context then
-      return nil, message, code
-    end
-    self.contexts[i] = context
-  end
-  self.info = self.contexts[1]:info()
-  return true
-end
 
 -- Everything onto the disk, and the end of the account.
 function Job:finish_up(ended)
@@ -377,6 +357,61 @@ function Job:finish_up(ended)
   return self.out:sync()
 end
 
+-- The contexts: as wide as asked for, or as memory allows. true, or nil, message, code.
+function Job:open_contexts(model, given)
+  local message, code
+  self.contexts, message, code = parallel.open(model, given, teller.PREFIXES)
+  if not self.contexts then
+    return nil, message, code
+  end
+  self.width, self.info = self.contexts.width, self.contexts[1]:info()
+  return true
+end
+
+-- The output says what it is told from. true, or nil, message, code.
+function Job:begin(identity)
+  local ok, message, code = self:compare(identity)
+  if not ok then
+    return nil, message, code
+  end
+  local info = self.info or {}
+  return self.out:begin(identity, json.object {
+    {"lull", core.version}, {"time", os.time()}, {"kernel", info.kernel},
+    {"threads", info.threads}, {"parallel", self.width}, {"lua", _VERSION},
+    {"resumed", self.resumed},
+  })
+end
+
+-- What tells the stories: this process, or the workers of a queue.
+function Job:new_teller(model, given)
+  local needs = {
+    width = self.width, seed = self.given.seed, poll = given.poll,
+    chat_format = self.given.chat_format,
+    next = function()
+      local record, problem, why = self:next_record()
+      if record then
+        record.begun = core.clock()
+      end
+      return record, problem, why
+    end,
+    done = function(record, text, facts) return self:done(record, text, facts) end,
+  }
+  if not given.queue then
+    return teller.new(model, self.contexts, needs)
+  end
+  needs.demand = jobs.demand(model, self.length, self.kv)
+  needs.batch = core.hash(json.encode(self:identity(self.model)) .. self.out:id()):sub(3)
+  needs.note = given.note
+  needs.is_done = function(key) return self.out.done[key] or self.seen[key] ~= nil end
+  needs.make_safe = function()
+    if next(self.held) then
+      return false
+    end
+    return self.out:sync()
+  end
+  return producer.new(given.queue, needs)
+end
+
 --- Tell the stories.
 -- @param model the model
 -- @param given a table, all of it optional:
@@ -384,6 +419,9 @@ end
 --   length     tokens of prompt and story together (default: as many as the model takes)
 --   threads    of each context (1); 0: all cores but one, which chooses tokens
 --   kv, cpu    as of model:context
+--   queue      a link of lull.fleet.connect: workers tell the stories. Of the options above only
+--              length and kv mean something then
+--   note       function(text), told what happens to the queue
 --   name       what OpenAI's form calls the model
 --   poll       function(), called before each step: "finish" begins no more stories, "drop" drops
 --              those that run (a later run tells them again)
@@ -395,39 +433,27 @@ function Job:run(model, given)
   given = options.check("run", given, RUN_RULES)
   self.model, self.name, self.report = model:fingerprint(), given.name or "lull", given.report
   self.finish = {}
-  local ok, message, code = self:open_contexts(model, given)
+  self.length = math.min(given.length or model:info().seq_len, model:info().seq_len)
+  self.kv = given.kv
+  local ok, message, code = true, nil, nil
+  if not given.queue then
+    ok, message, code = self:open_contexts(model, given)
+  end
   if ok then
-    local identity = self:identity(self.model)
-    ok, message, code = self:compare(identity)
-    if ok then
-      ok, message, code = self.out:begin(identity, json.object {
-        {"lull", core.version}, {"time", os.time()}, {"kernel", self.info.kernel},
-        {"threads", self.info.threads}, {"parallel", self.width}, {"lua", _VERSION},
-        {"resumed", self.resumed},
-      })
-    end
+    ok, message, code = self:begin(self:identity(self.model))
   end
   if not ok then
     self:close()
     return nil, message, code
   end
   self.began = core.clock()
-  self.teller = teller.new(model, self.contexts, {
-    width = self.width, seed = self.given.seed, poll = given.poll,
-    chat_format = self.given.chat_format,
-    next = function()
-      local record, problem, why = self:next_record()
-      if record then
-        record.begun = core.clock()
-      end
-      return record, problem, why
-    end,
-    done = function(record, text, facts) return self:done(record, text, facts) end,
-  })
+  self.teller = self:new_teller(model, given)
   ok, message, code = self.teller:run()
   local synced, problem, why = self:finish_up(ok == true and "done" or ok or code)
   if ok and not synced then
     ok, message, code = nil, problem, why
+  elseif ok == true and given.queue then
+    self.teller:forget()
   end
   self:close()
   if not ok then

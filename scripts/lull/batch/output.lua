@@ -229,7 +229,12 @@ function output.sink(take)
     sync = function() return true end,
     close = function() return true end,
   }
-  return new_output("the output", file, false, {sync = math.huge})
+  return new_output("the output", file, false, {sync = 0})
+end
+
+--- What tells this file from others, or this sink from those of other runs.
+function Output:id()
+  return self.regular and core.file_id(self.path) or os.time() .. tostring(self)
 end
 
 -------------------------------------------------------------------------------- writing

@@ -66,4 +66,34 @@ function parallel.groups(width, threads, cores)
   return width >= WORTH_HALVING and cores > threads and 2 or 1
 end
 
+--- The contexts that stories are told in: as wide as asked for, or as memory allows.
+-- @param model the model
+-- @param given {parallel =, length =, threads =, kv =, cpu =}, as of job:run of lull.batch
+-- @param spare so many sequences more in each
+-- @return a list of one or two, whose field `width` says how many stories at once; or nil, message,
+--   code
+function parallel.open(model, given, spare)
+  local info = model:info()
+  local length = math.min(given.length or info.seq_len, info.seq_len)
+  local width = given.parallel or parallel.choose(info, length, given.kv, parallel.available())
+  local cores = parallel.cores(model)
+  local threads = given.threads == 0 and math.max(1, cores - 1) or given.threads or 1
+  local contexts = {width = width}
+  local groups = parallel.groups(width, threads, cores)
+  for i = 1, groups do
+    local context, message, code = model:context {
+      sequences = math.ceil(width / groups) + spare, length = length,
+      threads = threads, kv = given.kv, cpu = given.cpu, batch = math.max(64, width),
+    }
+    if not context then
+      for _, opened in ipairs(contexts) do
+        opened:close()
+      end
+      return nil, message, code
+    end
+    contexts[i] = context
+  end
+  return contexts
+end
+
 return parallel

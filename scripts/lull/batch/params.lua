@@ -19,8 +19,13 @@ for _, name in ipairs {"stop", "stop_ids", "ban_phrases", "max_rewinds", "loops"
   ORDER[#ORDER + 1] = name
 end
 
+--- Is this the name of a strategy? It becomes part of a path.
+function params.is_name(value)
+  return type(value) == "string" and value:find("^[A-Za-z0-9_-]+$") ~= nil
+end
+
 local RULES = {strategy = {
-  test = function(value) return type(value) == "string" and value:find("^[%w_-]+$") ~= nil end,
+  test = params.is_name,
   text = "the name of a strategy (letters, digits, - and _)",
 }}
 for _, name in ipairs(ORDER) do

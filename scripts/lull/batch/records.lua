@@ -179,7 +179,7 @@ local function complete(record, run)
   end
   local ok, checked, given = pcall(params.complete, run.params, record.own, run.strategies)
   if not ok then
-    return tostring(checked)
+    return (tostring(checked):gsub("^[^\n]-%.lua:%d+: ", "")) -- where lull lies is no part of it
   end
   record.params, record.given = checked, given
 end
@@ -204,8 +204,17 @@ local function record_of(object, line, run, problem)
   return record
 end
 
---- Records of a reader of JSON lines (lull.batch.lines). Blank lines are passed over.
+--- The record of one line of JSON.
+-- @param text the line
+-- @param number its number
 -- @param run {params =, template =, strategies =}: what goes for records that say nothing
+function records.read(text, number, run)
+  local object, problem = json.decode(text)
+  return record_of(object, number, run, object == nil and problem or nil)
+end
+
+--- Records of a reader of JSON lines (lull.batch.lines). Blank lines are passed over.
+-- @param run as of records.read
 -- @return a function: the next record; nil at the end; nil, message, code. With `true` it only
 --   counts: lines are not parsed
 function records.json_lines(reader, run)
@@ -221,8 +230,7 @@ function records.json_lines(reader, run)
     elseif line == false then
       return record_of(nil, reader.number, run, "a line of more than 16 MB")
     end
-    local object, problem = json.decode(line)
-    return record_of(object, reader.number, run, object == nil and problem or nil)
+    return records.read(line, reader.number, run)
   end
 end
 

@@ -31,10 +31,12 @@ Teller.__index = Teller
 -- @param contexts a list of one or two of its contexts, alike, with room for PREFIXES sequences
 --   more than their part of the width
 -- @param given {width =, seed = for records that have none, next = function() -> record; nil at
---   the end; nil, message, code, done = function(record, text, facts) called when one has ended;
+--   the end; false for none now: then it is asked again for as long as others run; nil, message,
+--   code, done = function(record, text, facts) called when one has ended;
 --   without text record.failure says why; nil, message, code from it ends all, poll = function()
 --   called before each step: "finish" begins no more, "drop" ends all at once, lookahead = 8: so
---   many records are taken before their turn, to see what their prompts share, chat_format = a
+--   many records are taken before their turn, to see what their prompts share, keep_going = true:
+--   what a strategy raises is a failure of its record and ends nothing else, chat_format = a
 --   name of lull.chat for conversations (default: as the model's template has it)}
 function teller.new(model, contexts, given)
   local stores = {}
@@ -71,7 +73,8 @@ function Teller:encode(record)
     prompt, message, code = prompts.render(self, record.template, record.vars or {})
     record.prompt = prompt
   elseif record.messages then
-    return prompts.chat(self.model, record.messages, self.given.chat_format)
+    return prompts.chat(self.model, record.messages,
+      record.chat_format or self.given.chat_format)
   end
   if type(prompt) == "table" then
     for i, id in ipairs(prompt) do
@@ -98,14 +101,14 @@ function Teller:too_long(ids)
   end
 end
 
--- One more record into the queue. false at the end.
+-- One more record into the queue. false where there is none.
 function Teller:pull()
   local record, message, code
   if not self.exhausted then
     record, message, code = self.given.next()
   end
   if not record then
-    self.exhausted = true
+    self.exhausted = record == nil
     if message then
       self:stop(message, code)
     end
@@ -164,20 +167,22 @@ function Teller:tell(entry, context)
   if not seq then
     return nil, message, code
   end
-  local text, facts, failure = self:tell_on(seq, entry.record)
-  seq:close()
-  return text, facts, failure
+  entry.record.seq = seq -- closed when the task has ended, however it did
+  return self:tell_on(seq, entry.record)
 end
 
--- The next task, or nil when no more is to begin. It is told in the context whose turn it is; at
--- first they take turns.
+-- The next task; false where there is none now, nil when no more is to begin. It is told in the
+-- context whose turn it is; at first they take turns.
 function Teller:next_task(context)
   while not self.ended and #self.queue <= (self.given.lookahead or 8) and self:pull() do
     -- the queue is filled
   end
   local entry = not self.ended and table.remove(self.queue, 1)
   if not entry then
-    return nil
+    if self.ended or self.exhausted then
+      return nil
+    end
+    return false
   end
   self.started = self.started + 1
   self.records[self.started] = entry.record
@@ -195,9 +200,19 @@ function Teller:done(index, result)
   local record, text, facts, code = self.records[index], result[1], result[2], result[3]
   self.records[index] = nil
   if result.failed then
-    self.raised = self.raised or result
-    self:stop("a strategy raised", "EINVAL")
-  elseif text then
+    if not self.given.keep_going then
+      self.raised = self.raised or result
+      self:stop("a strategy raised", "EINVAL")
+      return
+    end
+    facts, code = "the strategy raised: " .. tostring(result.error), "EINVAL"
+    self.running[record] = nil
+  end
+  if record.seq then
+    record.seq:close()
+    record.seq = nil
+  end
+  if text then
     self.tokens = self.tokens + facts.tokens
   elseif ABOUT_THE_RECORD[code] then
     record.failure = {code = code, message = facts}

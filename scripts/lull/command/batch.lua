@@ -3,10 +3,12 @@
 local batch = require "lull.batch"
 local chat = require "lull.chat"
 local console = require "lull.command.console"
-local lull = require "lull"
+local fleet = require "lull.fleet"
 local model = require "lull.command.model"
 local params = require "lull.batch.params"
 local progress = require "lull.command.progress"
+local signals = require "lull.command.signals"
+local strategies = require "lull.command.strategies"
 local text = require "lull.command.text"
 
 local command = {summary = "Tell many stories, from a file of prompts or a recipe."}
@@ -28,6 +30,9 @@ or the order of lines.
 
 ]] .. text.EPILOG .. [[
 
+
+With --queue any number of machines with the same model tell the stories, and
+this one writes them: the same bytes. See lull worker --help.
 
 Nothing is lost: whatever ends a run, --resume goes on with it. Ctrl-C lets the
 running stories end; a second one drops them. OUT.run.jsonl has what is no part
@@ -74,8 +79,7 @@ function command.define(parser)
   parser:option("--separator", "Between the values of a row (default ',').")
     :argname("C"):convert(separator)
   text.define(parser, params.RULES.max_tokens.default)
-  parser:option("--strategies", "Folder of strategies: NAME.lua for \"strategy\": NAME.")
-    :argname "DIR"
+  strategies.define(parser)
   parser:flag("--resume", "Go on with what is in OUT.")
   parser:flag("--force", "Begin OUT anew, whatever is in it.")
   parser:flag("--ordered", "Lines in the order of the input, not as they get done.")
@@ -85,6 +89,8 @@ function command.define(parser)
     :argname("S"):convert(console.by_rule("--sync", {type = "number", min = 0, max = 1e6}))
   parser:option("--parallel", "Stories at once (default: as memory allows, <= 32).")
     :argname("N"):convert(console.integer("--parallel", 1, 1024))
+  parser:option("--queue", "Have the workers of redis://HOST tell them; see lull worker.")
+    :argname "URL"
   parser:flag("--quiet", "No progress and no summary.")
 end
 
@@ -95,15 +101,9 @@ local function template_of(args)
   return path and console.read_text(path) or args.template
 end
 
--- Names of strategies to functions that make them, from a folder of the user's.
-local function strategies_in(folder)
-  return folder and setmetatable({}, {__index = function(_, name)
-    local chunk, problem = loadfile(folder .. "/" .. name .. ".lua")
-    if not chunk and not problem:find("cannot open", 1, true) then
-      console.fail(console.FAILED, problem)
-    end
-    return chunk
-  end})
+-- Names of strategies to functions that make them. The workers of a queue have their own.
+local function strategies_of(args)
+  return strategies.of(args) or args.queue and strategies.anywhere
 end
 
 -- The options of a text, of which those that are a story's are kept apart from the rest.
@@ -120,8 +120,8 @@ local function params_of(args)
   for name in pairs(params.RULES) do
     kept[name] = given[name]
   end
-  local strategies = strategies_in(args.strategies)
-  if kept.strategy and not (strategies and strategies[kept.strategy]) then
+  local there = strategies_of(args)
+  if kept.strategy and not (there and there[kept.strategy]) then
     console.fail(console.USAGE, "--set: there is no strategy '" .. kept.strategy
       .. "'; name its folder: --strategies DIR")
   end
@@ -182,7 +182,7 @@ local function open_job(args)
   end
   given.template, given.separator = template_of(args), args.separator
   given.chat_format = args.chat_format
-  given.params, given.strategies = params_of(args), strategies_in(args.strategies)
+  given.params, given.strategies = params_of(args), strategies_of(args)
   given.seed, given.shard, given.sync = args.seed, args.shard, args.sync
   given.resume, given.overwrite, given.ordered = args.resume, args.force, args.ordered
   given.inputs = {model.path(args)}
@@ -195,32 +195,15 @@ end
 
 -------------------------------------------------------------------------------- running
 
--- What signals mean: the first Ctrl-C lets stories end, anything more drops them.
-local function watch(signals, state)
-  return function()
-    local name = signals:poll()
-    if name then
-      state.signal = state.signal or name
-      if name == "INT" and not state.wish then
-        state.wish = "finish"
-        console.note("the running stories end; once more to drop them")
-      else
-        state.wish = "drop"
-      end
-    end
-    return state.wish
-  end
-end
-
-local STATUS_OF_SIGNAL = {INT = console.INTERRUPTED, TERM = 143, HUP = 129}
-
 local function print_summary(args, facts)
   local stories = facts.stories == 1 and "1 story" or console.thousands(facts.stories) .. " stories"
+  local where = facts.width and console.fixed(facts.width, 0) .. " at a time, "
+      .. tostring(facts.kernel) .. ", " .. console.count(facts.threads, "thread")
+    or "by the workers of the queue"
   local lines = {
     stories .. " in " .. progress.duration(facts.seconds) .. ", "
       .. console.rate_thousands(console.rate(facts.tokens, facts.seconds)) .. " tokens/s, "
-      .. console.fixed(facts.width, 0) .. " at a time, " .. tostring(facts.kernel) .. ", "
-      .. console.count(facts.threads or 0, "thread"),
+      .. where,
   }
   if facts.resumed > 0 then
     lines[#lines + 1] = console.thousands(facts.resumed) .. " were there already"
@@ -250,8 +233,7 @@ local function give_up(args, message, code, facts)
   console.check(nil, message .. safe, code)
 end
 
-local function run_job(args, job, loaded, signals)
-  local state = {}
+local function run_job(args, job, loaded, queue, watch)
   local before = job:summary()
   local shown = not args.quiet and progress.new(before.total, "stories")
   local function report()
@@ -264,7 +246,7 @@ local function run_job(args, job, loaded, signals)
   local facts, message, code, stopped = job:run(loaded, {
     parallel = args.parallel, length = args.length, threads = args.threads, kv = args.kv,
     cpu = args.cpu, name = model.path(args):match("[^/]*$"), report = report,
-    poll = watch(signals, state),
+    poll = watch.poll, queue = queue, note = console.note,
   })
   console.progress("")
   if not args.quiet and (facts or stopped) then
@@ -276,19 +258,35 @@ local function run_job(args, job, loaded, signals)
     end
     give_up(args, message, code, stopped)
   end
-  if state.signal then
-    return STATUS_OF_SIGNAL[state.signal]
+  return watch.status() or (facts.failures > 0 and console.FAILED or console.DONE)
+end
+
+-- The queue, if there is one.
+local function open_queue(args)
+  if not args.queue then
+    return nil
   end
-  return facts.failures > 0 and console.FAILED or console.DONE
+  for _, name in ipairs {"parallel", "threads", "cpu"} do
+    if args[name] then
+      console.fail(console.USAGE, "--" .. name .. " is for the workers of the queue: lull worker")
+    end
+  end
+  local queue, message, code = fleet.connect(args.queue, console.note)
+  if not queue then
+    console.fail(code == "EINVAL" and console.USAGE or console.ENVIRONMENT,
+      "--queue: " .. message)
+  end
+  return queue
 end
 
 function command.run(args)
+  local queue = open_queue(args)
   local job = open_job(args)
   local loaded = model.load(args)
   text.check_length(args, loaded)
-  local signals = lull.core.signals()
-  local status = run_job(args, job, loaded, signals)
-  signals:close()
+  local watch = signals.watch()
+  local status = run_job(args, job, loaded, queue, watch)
+  watch.close()
   loaded:close()
   return status
 end

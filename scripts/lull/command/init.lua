@@ -7,8 +7,8 @@ local console = require "lull.command.console"
 local command = {}
 
 local SUBCOMMANDS = {
-  "tell", "batch", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
-  "compare",
+  "tell", "batch", "worker", "explore", "inspect", "tokenize", "quantize", "bench",
+  "eval", "compare",
 }
 
 local DESCRIPTION = "Tells stories with Llama-family models, on any machine."

@@ -122,6 +122,13 @@ describe("a batch", function()
     assert.are.equal("mine", problem)
   end)
 
+  it("says what was wrong, and not where lull lies", function()
+    local stories = run {text = '{"id":"a","prompt":"x","params":{"top_p":7}}'}
+    assert.are.equal(
+      "bad option 'top_p' to 'params' (a number in 0..1 (1 = off) expected, got 7)",
+      stories.a.error.message)
+  end)
+
   it("stops where the output cannot take a line", function()
     local n = 0
     local summary, message, code = batch.run(model, {text = lines_of(PROMPTS), parallel = 2,

@@ -40,6 +40,14 @@ describe("JSON that is written", function()
     assert.are.equal("[9007199254740992,-1,0.1,1e+300,-2.5]",
       json.encode {2 ^ 53, -1, 0.1, 1e300, -2.5})
   end)
+
+  it("writes numbers so that they are read as they were, where that is asked for", function()
+    assert.are.equal('{"a":[0.1,1e+300,9007199254740992],"b":0.30000000000000004}',
+      json.encode({b = 0.1 + 0.2, a = {0.1, 1e300, 2 ^ 53}}, true))
+    for _, value in ipairs {1 / 3, -5e-324, 2 ^ 63, 1e-7, math.pi, 4503599627370497.5} do
+      assert.are.equal(value, json.decode(json.encode({value}, true))[1])
+    end
+  end)
 end)
 
 describe("JSON that is read", function()
