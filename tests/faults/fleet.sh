@@ -277,7 +277,9 @@ producer=$!
 ours="$ours $producer"
 has_three() { [ "$(queued)" -eq 3 ]; }
 until_ has_three
-key=$(cli keys 'lull:jobs:*' | head -n 1)
+# Among the jobs, not in a stream of before that nobody reads any more.
+key=$(for key in $(cli keys 'lull:jobs:*'); do echo "$(cli xlen "$key") $key"; done | sort -rn |
+  sed -n '1s/.* //p')
 cli xadd "$key" '*' some thing > out
 cli xadd "$key" '*' batch nobody id x model y job '{"id":' > out
 tries=0
