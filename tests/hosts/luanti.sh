@@ -10,6 +10,7 @@ mkdir -p "$work/.minetest/games/bare/mods" "$work/world/worldmods"
 echo 'title = Bare' > "$work/.minetest/games/bare/game.conf"
 cp -r "$examples/luanti/lull_tales" "$work/world/worldmods"
 cp -r tests/hosts/luanti "$work/world/worldmods/play"
+cp tests/support/delays.lua "$work/world/worldmods/play"
 printf 'gameid = bare\nbackend = dummy\n' > "$work/world/world.mt"
 cat > "$work/minetest.conf" << CONF
 secure.enable_security = true

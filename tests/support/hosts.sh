@@ -106,7 +106,7 @@ http_host() {
   idle=$(cat "$work/pings")
   pings "$1" "$3" stories "$1" "$2" || fail 'curl'
   same "$work/told" 'One day, Tom' 7 300
-  echo "measured $4: other requests take at most $(cat "$work/pings") while stories are told," \
+  echo "measured $4: other requests take $(cat "$work/pings") while stories are told," \
     "$idle otherwise"
 
   get "$1" "$2" "$work/other" 8 &
