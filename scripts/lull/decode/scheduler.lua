@@ -20,7 +20,7 @@ local scheduler = {}
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 local WAIT = {}                                      -- the mark of this module's own yields
 local driven = setmetatable({}, {__mode = "k"})      -- coroutines that run() resumes
-local step_options = setmetatable({}, {__mode = "k"}) -- per context: one pass at a time
+local passes = setmetatable({}, {__mode = "k"})      -- per context: the options of one pass
 local steppers = setmetatable({}, {__mode = "k"})    -- per coroutine: what use() was given
 local MAIN = {}                                      -- stands for no coroutine, in Lua 5.1
 
@@ -28,26 +28,27 @@ local function pack(...)
   return {n = select("#", ...), ...}
 end
 
-local function options_of(context)
-  local given = step_options[context]
+-- What context:step and context:start take for one pass over the weights, so that an interrupt is
+-- soon noticed.
+local function pass(context)
+  local given = passes[context]
   if not given then
     given = {max_tokens = context:info().batch}
-    step_options[context] = given
+    passes[context] = given
   end
   return given
 end
 
---- One pass over the weights of a context: at most its batch of tokens, so that an interrupt is
--- soon noticed.
 local function step(context)
-  return context:step(options_of(context))
+  return context:step(pass(context))
 end
 
+--- One pass over the weights of a context.
 scheduler.step = step
 
 --- The same in the background; context:wait() then gives what step would have.
 function scheduler.begin_step(context)
-  return context:start(options_of(context))
+  return context:start(pass(context))
 end
 
 -- How the running coroutine has contexts stepped.

@@ -104,9 +104,15 @@ local function table_from(given, path, depth)
   return dict_from(sorted_keys(given, path), function(key) return given[key] end, path, depth)
 end
 
+-- The null of a reader of JSON, if that is loaded.
 local function is_null(value)
-  local cjson = package.loaded.cjson
-  return type(value) == "userdata" and type(cjson) == "table" and value == cjson.null
+  for _, name in ipairs {"lull.json", "cjson"} do
+    local reader = package.loaded[name]
+    if type(reader) == "table" and value == reader.null then
+      return true
+    end
+  end
+  return false
 end
 
 -- What the engine made itself: none, floats, and what a function got and gives back.

@@ -182,7 +182,9 @@ describe("a batch", function()
         {"id":"a","vars":{"who":"lily","n":2}}
         {"id":"b","template":"{{ 1 / 0 }}","vars":{}}
         {"id":"c","template":"{% if %}","vars":{}}
-        {"id":"d","vars":{"who":"tom","n":1}}]]}
+        {"id":"d","vars":{"who":"tom","n":1}}
+        {"id":"e","template":"{{ x is none }}","vars":{"x":null}}]]}
+    assert.are.equal("True", stories.e.prompt)
     assert.are.equal("Lily ran", stories.a.prompt)
     assert.are.equal("Tom sat", stories.d.prompt)
     assert.are.equal("EFORMAT", stories.b.error.code)
