@@ -2,7 +2,6 @@
 # The mod of examples/hosts/luanti in a Minetest server whose game is nothing else: /tell and /hush,
 # and how long the server's steps take.
 . tests/support/hosts.sh
-PATH=$PATH:/usr/games:/usr/lib/minetest
 server=minetestserver
 ! command -v luantiserver > /dev/null || server=luantiserver
 need $server minetest-server
