@@ -2,7 +2,6 @@
 # The mod of examples/hosts/luanti in a Minetest server whose game is nothing else: /tell and /hush,
 # and how long the server's steps take.
 . tests/support/hosts.sh
-PATH=$PATH:/usr/games:/usr/lib/minetest
 server=minetestserver
 ! command -v luantiserver > /dev/null || server=luantiserver
 need $server minetest-server
@@ -10,6 +9,7 @@ mkdir -p "$work/.minetest/games/bare/mods" "$work/world/worldmods"
 echo 'title = Bare' > "$work/.minetest/games/bare/game.conf"
 cp -r "$examples/luanti/lull_tales" "$work/world/worldmods"
 cp -r tests/hosts/luanti "$work/world/worldmods/play"
+cp tests/support/delays.lua "$work/world/worldmods/play"
 printf 'gameid = bare\nbackend = dummy\n' > "$work/world/world.mt"
 cat > "$work/minetest.conf" << CONF
 secure.enable_security = true

@@ -1,7 +1,7 @@
 /* many_states.c - hundreds of Lua states come and go in several threads: each step of a state's life
  * (load, tell, begin a step, close something, collect, lua_close with all of it alive) is taken by
- * whichever thread comes by.  Every state has an allocator of its own that counts and moves.  What is
- * told is always the same, and nothing is left. */
+ * whichever thread comes by, on a small stack.  Every state has an allocator of its own that counts
+ * and moves.  What is told is always the same, and nothing is left. */
 #include "host.h"
 
 #include <pthread.h>
@@ -9,6 +9,11 @@
 #define THREADS 6
 #define PLACES  40  /* states alive at a time, at most */
 #define TURNS   200 /* of each thread */
+#if defined(HOST_SANITIZED)
+#define STACK_BYTES 0 /* as it comes */
+#else
+#define STACK_BYTES (128 << 10) /* what some systems give to a thread */
+#endif
 
 /* A state belongs to the thread that holds the mutex of its place. */
 typedef struct place {
@@ -150,10 +155,14 @@ static void *wander(void *user)
 static void all_threads(visitor *visitors)
 {
     pthread_t threads[THREADS];
+    pthread_attr_t small;
     int i;
+    pthread_attr_init(&small);
+    if (STACK_BYTES > 0) pthread_attr_setstacksize(&small, STACK_BYTES);
     for (i = 0; i < THREADS; i++)
-        if (pthread_create(&threads[i], NULL, wander, &visitors[i]) != 0)
+        if (pthread_create(&threads[i], &small, wander, &visitors[i]) != 0)
             host_fail("host", "no thread");
+    pthread_attr_destroy(&small);
     for (i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     for (i = 0; i < PLACES; i++)
         if (places[i].L != NULL) close_state(&places[i]);

@@ -8,26 +8,26 @@ local function write(name, text)
   file:close()
 end
 
-local worst, ticks, before, timer = 0, 0, nil, nil
+local add, text = dofile "tests/support/delays.lua" ()
+local before, timer
 
 local function tick()
   local now = mp.get_time()
-  worst = math.max(worst, before and now - before - 0.005 or 0)
-  before, ticks = now, ticks + 1
+  add(before and (now - before - 0.005) * 1000 or 0)
+  before = now
 end
 
 local n = 0
-mp.register_script_message("lull-told", function(text)
+mp.register_script_message("lull-told", function(story)
   n = n + 1
   if n == 1 then
-    write("told", text)
-    write("measured", ("a timer of 5 ms of another script came at most %.1f ms late (%d ticks)")
-      :format(worst * 1000, ticks))
+    write("told", story)
+    write("measured", "a timer of 5 ms of another script is late by " .. text())
     timer:kill()
     mp.commandv("script-message-to", "lull", "tell", "Once upon a time", "7")
     mp.commandv("keypress", "T")
   else
-    write("stopped", text)
+    write("stopped", story)
     mp.commandv("quit")
   end
 end)

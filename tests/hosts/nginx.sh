@@ -13,4 +13,5 @@ user=
 [ "$(id -u)" -ne 0 ] || user='user root;' # or workers could not read this folder
 start nginx -p "$work" -c nginx.conf -g "$user"
 http_host "$port" /tell /ping "$(nginx -v 2>&1 | sed 's/nginx version: //')"
-! grep -q error "$work/log" || fail 'errors are in the log'
+! grep -qF '[error]' "$work/log" || fail 'errors are in the log'
+grep -q 'tokens, then the client went' "$work/log" || fail 'a story went on that nobody reads'

@@ -75,17 +75,16 @@ end
 
 function actions.pings(port, path, file)
   local socket = require "socket"
-  local ask, times = asker(socket, port, path), {}
+  local ask = asker(socket, port, path)
+  local add, text = dofile "tests/support/delays.lua" ()
   ask() -- the first one connects
   repeat
     local from = socket.gettime()
     ask()
-    times[#times + 1] = (socket.gettime() - from) * 1000
+    add((socket.gettime() - from) * 1000)
     socket.sleep(0.001)
   until exists(file)
-  table.sort(times)
-  local median = times[math.ceil(#times / 2)]
-  print(("%.1f ms (median %.1f, of %d)"):format(times[#times], median, #times))
+  print(text())
 end
 
 actions[arg[1]](unpack(arg, 2))

@@ -13,6 +13,7 @@ LULL_MODEL=$PWD/examples/models/lullaby.bin
 LUA_PATH="$PWD/scripts/?.lua;$PWD/scripts/?/init.lua;;"
 LUA_CPATH="$BUILD/?.so;;"
 HOME=$work
+PATH=$PATH:/usr/sbin:/usr/games # where Debian puts servers and games
 export LULL_MODEL LUA_PATH LUA_CPATH HOME
 
 leave() {
@@ -27,7 +28,7 @@ trap 'exit 1' HUP INT TERM
 # need PROGRAM PACKAGE: or the test is skipped
 need() {
   command -v "$1" > /dev/null && return
-  echo "skip  no $1 here (Debian: $2; make test-hosts-setup installs it)"
+  echo "no $1 here (Debian: $2; make test-hosts-setup installs it)"
   exit 77
 }
 
@@ -35,7 +36,7 @@ need() {
 lua_module() {
   LUA_CPATH="$BUILD/lua$1/?.so;;"
   [ -e "$BUILD/lua$1/lull/core.so" ] && return
-  echo "skip  the module is not built for Lua $1"
+  echo "the module is not built for Lua $1"
   exit 77
 }
 
@@ -106,7 +107,7 @@ http_host() {
   idle=$(cat "$work/pings")
   pings "$1" "$3" stories "$1" "$2" || fail 'curl'
   same "$work/told" 'One day, Tom' 7 300
-  echo "measured $4: other requests take at most $(cat "$work/pings") while stories are told," \
+  echo "measured $4: other requests take $(cat "$work/pings") while stories are told," \
     "$idle otherwise"
 
   get "$1" "$2" "$work/other" 8 &

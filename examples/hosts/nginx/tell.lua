@@ -11,12 +11,12 @@ async.use(function()
   return gone and "cancel" or nil
 end)
 
-local next_piece, message = model:stream(arguments.prompt or "", {
+local next_piece, facts = model:stream(arguments.prompt or "", {
   seed = tonumber(arguments.seed), max_tokens = math.min(tonumber(arguments.tokens) or 200, 500),
 })
 if not next_piece then
   ngx.status = 400
-  return ngx.say(message)
+  return ngx.say(facts) -- the message
 end
 
 ngx.header.content_type = "text/plain; charset=utf-8"
@@ -26,3 +26,4 @@ while piece do
   ngx.flush()
   piece = next_piece()
 end
+ngx.log(ngx.NOTICE, facts.tokens, " tokens", gone and ", then the client went" or "")

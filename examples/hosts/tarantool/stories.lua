@@ -50,5 +50,5 @@ clock:cancel()
 for _, story in stories:pairs() do
   print(story.id, story.opening .. "|" .. story.rest:gsub("\n", " "))
 end
-print(("another fiber of 1 ms came at most %.1f ms late (%d times)"):format(worst * 1000, ticks))
+print(("another fiber of 1 ms is late by at most %.1f ms (of %d)"):format(worst * 1000, ticks))
 os.exit(0)

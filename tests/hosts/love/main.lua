@@ -24,13 +24,9 @@ local function write(name, text)
   file:close()
 end
 
-local frames, worst = {idle = 0, telling = 0}, {idle = 0, telling = 0}
-
-local function wait(what)
-  local dt = coroutine.yield()
-  frames[what] = frames[what] + 1
-  worst[what] = math.max(worst[what], dt)
-end
+local delays = dofile "tests/support/delays.lua"
+local add_idle, idle = delays()
+local add_telling, telling = delays()
 
 -- From the opening again.
 local function start_over()
@@ -44,15 +40,14 @@ end
 local play = coroutine.wrap(function()
   coroutine.yield() -- the first frames set things up
   coroutine.yield()
-  for _ = 1, IDLE_FRAMES do wait "idle" end
+  for _ = 1, IDLE_FRAMES do add_idle(coroutine.yield() * 1000) end
   for _ = 1, 8 do
     start_over()
-    repeat wait "telling" until not busy
+    repeat add_telling(coroutine.yield() * 1000) until not busy
   end
   write("told", shown)
-  local text = "a frame takes at most %.1f ms while stories are told, %.1f ms otherwise (%d, %d)"
-  write("measured",
-    text:format(worst.telling * 1000, worst.idle * 1000, frames.telling, frames.idle))
+  write("measured", "a frame takes " .. telling() .. " while stories are told, " .. idle()
+    .. " otherwise")
   start_over()
   repeat coroutine.yield() until #shown > 20
   love.keypressed "escape"

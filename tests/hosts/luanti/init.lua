@@ -15,27 +15,30 @@ local function command(name, words)
   assert(ok, message)
 end
 
-local function wait(worst)
+local delays = dofile(minetest.get_modpath "play" .. "/delays.lua")
+local add_idle, idle = delays()
+local add_telling, telling = delays()
+
+local function step_time()
   local from = minetest.get_us_time()
   coroutine.yield()
-  return math.max(worst, minetest.get_us_time() - from)
+  return (minetest.get_us_time() - from) / 1000
 end
 
 -- Its own step comes before that of lull_tales or after it, so this is from step to step.
 local play = coroutine.wrap(function()
-  local idle, telling, steps = 0, 0, 0
-  for _ = 1, 20 do idle = wait(idle) end
+  for _ = 1, 20 do add_idle(step_time()) end
   command("tell", "Once upon a time")
   local ok = minetest.registered_chatcommands.tell.func("singleplayer", "x")
   assert(not ok, "two at a time")
-  local before = -1
+  local before, steps = -1, 0
   while before ~= #lines or #lines < 3 or steps < 40 do
-    before = #lines
-    telling, steps = wait(telling), steps + 1
+    before, steps = #lines, steps + 1
+    add_telling(step_time())
   end
   write("told", table.concat(lines, " "))
-  write("measured", ("a server step takes at most %.1f ms while a story is told, %.1f ms otherwise")
-    :format(telling / 1000, idle / 1000))
+  write("measured", "a server step takes " .. telling() .. " while a story is told, " .. idle()
+    .. " otherwise")
   lines = {}
   command("tell", "Once upon a time")
   command("hush")

@@ -42,7 +42,7 @@ local function tell(buffer, row, column)
 
   telling = assert(model:context {})
   given.context = telling
-  lull.async.use(lull.async.by_uv(vim.loop, vim.schedule))
+  lull.async.use(lull.async.by_uv(vim.uv or vim.loop, vim.schedule))
   local next_piece, facts = assert(model:stream(prompt, given))
   local piece, message, code = next_piece()
   while piece and append(buffer, space, mark, piece) do
