@@ -15,9 +15,9 @@
 
 /* ---- vectors */
 
-static uint64_t state = 1;
+static LULL_UNUSED uint64_t state = 1;
 
-static double uniform(void)
+static LULL_UNUSED double uniform(void)
 {
     state ^= state << 13;
     state ^= state >> 7;
@@ -25,14 +25,14 @@ static double uniform(void)
     return (double)(state * 0x2545f4914f6cdd1du >> 11) * 0x1p-53;
 }
 
-static double normal(void)
+static LULL_UNUSED double normal(void)
 {
     return sqrt(-2 * log(uniform() + 1e-300)) * cos(6.283185307179586 * uniform());
 }
 
 enum { NORMAL, WIDE, FLAT, TIED, PEAKED, BANNED, ZEROS, TINY, HUGE_VALUES, STEPS, KINDS };
 
-static float one_value(int kind, double spread)
+static LULL_UNUSED float one_value(int kind, double spread)
 {
     switch (kind) {
     case WIDE: return (float)(normal() * 200);
@@ -48,7 +48,7 @@ static float one_value(int kind, double spread)
     }
 }
 
-static float *make(int kind, size_t n)
+static LULL_UNUSED float *make(int kind, size_t n)
 {
     const double spread = 0.5 + 4 * uniform();
     float *v = malloc((n ? n : 1) * sizeof *v); /* the exact size: one read too many is seen */
@@ -58,7 +58,7 @@ static float *make(int kind, size_t n)
     return v;
 }
 
-static float *copy_of(const float *v, size_t n)
+static LULL_UNUSED float *copy_of(const float *v, size_t n)
 {
     float *c = malloc((n ? n : 1) * sizeof *c);
     assert_non_null(c);
@@ -66,12 +66,12 @@ static float *copy_of(const float *v, size_t n)
     return c;
 }
 
-static const size_t lengths[] = {1,   2,   3,   15,  16,  17,  63,   64,  65,
-                                 127, 128, 129, 255, 256, 257, 1025, 2100};
+static LULL_UNUSED const size_t lengths[] = {1,   2,   3,   15,  16,  17,  63,   64,  65,
+                                             127, 128, 129, 255, 256, 257, 1025, 2100};
 #define LENGTHS (sizeof lengths / sizeof lengths[0])
 
 /* f(values, n) for all kinds and lengths. */
-static void on_all(void (*f)(const float *v, size_t n))
+static LULL_UNUSED void on_all(void (*f)(const float *v, size_t n))
 {
     size_t i;
     int kind, round;
@@ -88,7 +88,7 @@ static void on_all(void (*f)(const float *v, size_t n))
 
 /* ---- the reference: sort, and then do as the words say */
 
-static int sorted_before(const void *a, const void *b)
+static LULL_UNUSED int sorted_before(const void *a, const void *b)
 {
     const lull_candidate *x = a, *y = b;
     if (x->value != y->value) return x->value > y->value ? -1 : 1;
@@ -96,7 +96,7 @@ static int sorted_before(const void *a, const void *b)
 }
 
 /* All that is neither banned nor NaN, the largest first, of equal ones the lowest id. */
-static lull_candidate *sorted(const float *v, size_t n, size_t *count)
+static LULL_UNUSED lull_candidate *sorted(const float *v, size_t n, size_t *count)
 {
     lull_candidate *list = malloc((n ? n : 1) * sizeof *list);
     size_t i;
@@ -112,7 +112,7 @@ static lull_candidate *sorted(const float *v, size_t n, size_t *count)
     return list;
 }
 
-static double reference_total(const lull_candidate *list, size_t n)
+static LULL_UNUSED double reference_total(const lull_candidate *list, size_t n)
 {
     double total = 0;
     size_t i;
@@ -121,8 +121,8 @@ static double reference_total(const lull_candidate *list, size_t n)
 }
 
 /* got is v with all but the first `keep` of the list banned. */
-static void check_kept(const char *what, const float *v, const float *got, size_t n,
-                       const lull_candidate *list, size_t keep)
+static LULL_UNUSED void check_kept(const char *what, const float *v, const float *got, size_t n,
+                                   const lull_candidate *list, size_t keep)
 {
     float *want = malloc((n ? n : 1) * sizeof *want);
     size_t i;
@@ -138,9 +138,32 @@ static void check_kept(const char *what, const float *v, const float *got, size_
     free(want);
 }
 
-static int near(double a, double b, double tolerance)
+static LULL_UNUSED int near(double a, double b, double tolerance)
 {
     return a == b || fabs(a - b) <= tolerance * (1 + fabs(b));
+}
+
+/* ---- what the rules go by */
+
+typedef struct facts {
+    double total, entropy, mean, deviation;
+} facts;
+
+static LULL_UNUSED facts facts_of(const lull_candidate *list, size_t count)
+{
+    facts f = {0, 0, 0, 0};
+    double squares = 0;
+    size_t i;
+    f.total = reference_total(list, count);
+    f.entropy = log(f.total);
+    for (i = 0; i < count; i++) {
+        const double depth = (double)list[i].value - (double)list[0].value;
+        if (depth > -700) f.entropy -= exp(depth) * depth / f.total;
+        f.mean += list[i].value / (double)count;
+    }
+    for (i = 0; i < count; i++) squares += pow(list[i].value - f.mean, 2) / (double)count;
+    f.deviation = sqrt(squares);
+    return f;
 }
 
 #endif
