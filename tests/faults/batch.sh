@@ -3,63 +3,10 @@
 # Batches under bad weather: killed at random moments, full disks, two writers, damaged files, odd
 # records.  Every story must be there once, with the same bytes as in an undisturbed run.
 set -u
-: "${BUILD:=build}" "${LUA:=lua5.1}"
 cd "$(dirname "$0")/../.." || exit 1
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-LULL_BUILD=$BUILD
-export LULL_BUILD
-top=$PWD
-model=$top/examples/models/lullaby.bin
-passed=0 failed=0 skipped=0
-work=$(mktemp -d "${TMPDIR:-/tmp}/lull-batch.XXXXXX") || exit 1
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+# shellcheck disable=SC1091,SC2154  # it sets work, top, model, passed, failed, skipped
+. tests/support/faults.sh
 cd "$work" || exit 1
-
-# The command; a sanitized module needs its runtime first in a stock interpreter.
-cat > lull << END
-#!/bin/sh
-LD_PRELOAD='${LULL_PRELOAD:-}' exec '$(command -v "$LUA")' '$top/scripts/bin/lull' "\$@"
-END
-chmod +x lull
-
-# expect NAME CODE TEXT COMMAND...: the exit code, and a part of what is said on standard error
-expect() {
-  name=$1 wanted=$2 text=$3
-  shift 3
-  "$@" > out 2> err < /dev/null
-  code=$?
-  if [ "$code" -ne "$wanted" ]; then
-    echo "FAIL  $name: exit $code, not $wanted"
-  elif [ -n "$text" ] && ! grep -qF -- "$text" err; then
-    echo "FAIL  $name: nothing about '$text'"
-  elif grep -q 'traceback\|should not happen' err; then
-    echo "FAIL  $name: a traceback"
-  else
-    passed=$((passed + 1))
-    return
-  fi
-  sed 's/^/      /' err
-  failed=$((failed + 1))
-}
-
-# check NAME COMMAND...: succeeds
-check() {
-  name=$1
-  shift
-  if "$@"; then
-    passed=$((passed + 1))
-  else
-    echo "FAIL  $name"
-    failed=$((failed + 1))
-  fi
-}
-
-# same NAME A B: the same lines, in any order
-same() {
-  sort "$2" > same.a
-  sort "$3" > same.b
-  check "$1" cmp -s same.a same.b
-}
 
 batch() { ./lull batch "$model" "$@"; }
 # whole FILE: ends with a line end, or is empty

@@ -3,56 +3,10 @@
 # The command under bad weather: limits, signals, odd files, full disks.  Every case must end with
 # the right exit code and a message (or none), and never with a crash or half a file.
 set -u
-: "${BUILD:=build}" "${LUA:=lua5.1}"
 cd "$(dirname "$0")/../.." || exit 1
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-LULL_BUILD=$BUILD
-export LULL_BUILD
-top=$PWD
-model=$top/examples/models/lullaby.bin
-passed=0 failed=0 skipped=0
-work=$(mktemp -d "${TMPDIR:-/tmp}/lull-command.XXXXXX") || exit 1
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-
-# The command; a sanitized module needs its runtime first in a stock interpreter.
-cat > "$work/lull" << END
-#!/bin/sh
-LD_PRELOAD='${LULL_PRELOAD:-}' exec '$(command -v "$LUA")' '$top/scripts/bin/lull' "\$@"
-END
-chmod +x "$work/lull"
+# shellcheck disable=SC1091,SC2154  # it sets work, top, model, passed, failed, skipped
+. tests/support/faults.sh
 lull=$work/lull
-
-# expect NAME CODE TEXT COMMAND...: the exit code, and a part of what is said on standard error
-expect() {
-  name=$1 wanted=$2 text=$3
-  shift 3
-  "$@" > "$work/out" 2> "$work/err" < /dev/null
-  code=$?
-  if [ "$code" -ne "$wanted" ]; then
-    echo "FAIL  $name: exit $code, not $wanted"
-  elif [ -n "$text" ] && ! grep -qF -- "$text" "$work/err"; then
-    echo "FAIL  $name: nothing about '$text'"
-  elif grep -q 'traceback\|should not happen' "$work/err"; then
-    echo "FAIL  $name: a traceback"
-  else
-    passed=$((passed + 1))
-    return
-  fi
-  sed 's/^/      /' "$work/err"
-  failed=$((failed + 1))
-}
-
-# check NAME COMMAND...: succeeds
-check() {
-  name=$1
-  shift
-  if "$@"; then
-    passed=$((passed + 1))
-  else
-    echo "FAIL  $name"
-    failed=$((failed + 1))
-  fi
-}
 
 # ---- limits
 

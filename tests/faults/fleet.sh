@@ -3,25 +3,20 @@
 # die, a server that forgets, jobs that kill.  Every story must be there once, with the same bytes as
 # in a batch on one machine.
 set -u
-: "${BUILD:=build}" "${LUA:=lua5.1}"
 cd "$(dirname "$0")/../.." || exit 1
-case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
-LULL_BUILD=$BUILD
-export LULL_BUILD
-top=$PWD
-passed=0 failed=0 skipped=0
 
 # redis-tools has the server's program too, by the name of a tool that is the same program.
 server=$(command -v redis-server || command -v redis-check-rdb)
 if [ -z "$server" ] || ! command -v redis-cli > /dev/null; then
   echo 'no Redis server is installed (redis-tools)'
   exit 77
-elif ! "$LUA" -e 'require "redis" require "socket"' 2> /dev/null; then
+elif ! "${LUA:=lua5.1}" -e 'require "redis" require "socket"' 2> /dev/null; then
   echo 'lua-redis or lua-socket is not installed'
   exit 77
 fi
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/lull-fleet.XXXXXX") || exit 1
+# shellcheck disable=SC1091,SC2154  # it sets work, top, model, passed, failed, skipped
+. tests/support/faults.sh
 ours=
 # shellcheck disable=SC2086  # a list of processes
 trap 'kill -9 $ours 2> /dev/null; rm -rf "$work"' EXIT
@@ -29,19 +24,15 @@ trap 'exit 1' HUP INT TERM
 cd "$work" || exit 1
 ln -s "$server" redis-server
 
-cat > lull << END
-#!/bin/sh
-LD_PRELOAD='${LULL_PRELOAD:-}' exec '$(command -v "$LUA")' '$top/scripts/bin/lull' "\$@"
-END
 ppc=$BUILD/ppc
 cat > lull-ppc << END
 #!/bin/sh
 LULL_BUILD='$ppc' LUA_CPATH='$ppc/deps/?.so' \
   exec qemu-ppc -cpu 7447a -L '$ppc/deps/root' '$ppc/deps/lua/lua' '$top/scripts/bin/lull' "\$@"
 END
-chmod +x lull lull-ppc
+chmod +x lull-ppc
 
-# check NAME COMMAND...: succeeds
+# check and expect, with what the processes in the background said.
 check() {
   name=$1
   shift
@@ -54,14 +45,6 @@ check() {
   fi
 }
 
-# same NAME A B: the same lines, in any order
-same() {
-  sort "$2" > same.a
-  sort "$3" > same.b
-  check "$1" cmp -s same.a same.b
-}
-
-# expect NAME CODE TEXT COMMAND...: the exit code, and a part of what is said on standard error
 expect() {
   name=$1 wanted=$2 text=$3
   shift 3
