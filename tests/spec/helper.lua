@@ -57,6 +57,27 @@ function helper.clean()
   scratch = {}
 end
 
+--- Does a text have a part? For messages and output.
+function helper.has(text, part)
+  assert(text:find(part, 1, true), "no '" .. part .. "' in: " .. text)
+end
+
+--- An empty folder for each test of a file.
+-- @param before_each, after_each busted's, which only a spec sees
+-- @return a function that gives its path while a test runs
+function helper.folder_for_each(before_each, after_each)
+  local folder
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(helper.shell("mkdir " .. folder) == 0)
+  end)
+  after_each(function()
+    helper.shell("rm -r " .. folder)
+  end)
+  return function() return folder end
+end
+
 --- For the shell.
 function helper.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"

@@ -7,10 +7,7 @@ local run, shell = helper.lull, helper.shell
 local SUBCOMMANDS = {"tell", "explore", "inspect", "tokenize", "quantize", "bench", "eval",
   "compare"}
 local STORY = "tell -p 'Once upon a time' -n 30 --seed 7"
-
-local function has(text, part)
-  assert.is_truthy(text:find(part, 1, true), "no '" .. part .. "' in: " .. text)
-end
+local has = helper.has
 
 local function lines_fit(text, columns)
   for line in text:gmatch("[^\n]+") do

@@ -11,10 +11,7 @@ local GRID = "compare --strategy cool:temperature=0.5 --strategy warm:temperatur
   .. "-p 'One day, Tom' -p 'Once' --seeds 2 -n 12 --bootstrap 100 "
 -- What a text must not do to a terminal or a page.
 local ODD = "</script><b>hi</b> &amp; <!-- \27[31m \226\128\174 end"
-
-local function has(text, part)
-  assert.is_truthy(text:find(part, 1, true), "no '" .. part .. "' in: " .. text)
-end
+local has = helper.has
 
 local function occurrences(text, part)
   local n, at = 0, 1
@@ -32,18 +29,7 @@ local function data_of(html)
   return assert(json.decode(html:match '<script type="application/json" id="data">(.-)</script>'))
 end
 
--- An empty folder for a test, which is removed afterwards.
-local folder
-
-before_each(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(shell("mkdir " .. folder) == 0)
-end)
-
-after_each(function()
-  shell("rm -r " .. folder)
-end)
+local folder = helper.folder_for_each(before_each, after_each)
 
 describe("lull compare", function()
   it("prints a table that fits a terminal", function()
@@ -74,7 +60,7 @@ describe("lull compare", function()
   end)
 
   it("takes models and settings, a judge, and prompts from a file", function()
-    local prompts = helper.write(folder .. "/prompts.txt", "One day\r\n\nOnce\nTom\n")
+    local prompts = helper.write(folder() .. "/prompts.txt", "One day\r\n\nOnce\nTom\n")
     local code, out, err = run("compare " .. helper.model_path .. ",q4 kv=f32 --judge q8 "
       .. "--seeds 1 -n 8 --json --prompts " .. prompts)
     assert.are.equal(0, code, err)
@@ -156,7 +142,7 @@ end)
 
 describe("lull compare --html", function()
   it("writes the same bytes for the same grid, and no other way out of the page", function()
-    local one, two = folder .. "/one.html", folder .. "/two.html"
+    local one, two = folder() .. "/one.html", folder() .. "/two.html"
     local code, out, err = run(GRID .. "--html " .. one)
     assert.are.equal(0, code, err)
     has(out, one)
@@ -170,7 +156,7 @@ describe("lull compare --html", function()
   end)
 
   it("keeps markup in texts and names from becoming any", function()
-    local path = folder .. "/odd.html"
+    local path = folder() .. "/odd.html"
     local code, _, err = run("compare --seeds 1 -n 4 --strategy " .. helper.quote(ODD .. ":top_k=3")
       .. " -p " .. helper.quote(ODD .. "\255") .. " --html " .. path)
     assert.are.equal(0, code, err)
@@ -198,7 +184,7 @@ describe("lull compare --html", function()
   end)
 
   it("replaces a page only when told to, and leaves none where it fails", function()
-    local path = helper.write(folder .. "/page.html", "mine")
+    local path = helper.write(folder() .. "/page.html", "mine")
     local code, out, err = run("compare --seeds 1 -n 4 --html " .. path)
     assert.are.equal(1, code)
     assert.are.equal("", out)
@@ -206,13 +192,13 @@ describe("lull compare --html", function()
     assert.are.equal("mine", helper.read(path))
     assert.are.equal(0, (run("compare --seeds 1 -n 4 --force --html " .. path)))
     has(helper.read(path), "<!DOCTYPE html>")
-    assert.are.equal(3, (run("compare --seeds 1 -n 4 --html " .. folder .. "/no/page.html")))
+    assert.are.equal(3, (run("compare --seeds 1 -n 4 --html " .. folder() .. "/no/page.html")))
     assert.are.equal(1, (run("compare --seeds 1 -n 4 --html /dev/full")))
     -- A limit on the size of files stands for a full disk.
     code, out = shell("trap '' XFSZ; ulimit -f 8; " .. helper.command()
       .. " compare --seeds 1 -n 4 --force --html " .. path)
     assert.are.same({3, ""}, {code, out})
     has(helper.read(path), "</html>")
-    assert.are.equal("page.html\n", (select(2, shell("ls -A " .. folder))))
+    assert.are.equal("page.html\n", (select(2, shell("ls -A " .. folder()))))
   end)
 end)

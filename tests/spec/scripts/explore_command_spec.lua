@@ -11,10 +11,7 @@ local STORY = "explore -p 'Once upon a time' -n 12 --seed 7 "
 -- What a text must not do to a terminal or a page.
 local ODD = "Tom said: </script><b>hi</b> &amp; <!-- \195\169 \230\151\165 \27[31mred\r\n\ttab\255 "
   .. "\226\128\174 end"
-
-local function has(text, part)
-  assert.is_truthy(text:find(part, 1, true), "no '" .. part .. "' in: " .. text)
-end
+local has = helper.has
 
 -- The columns that a line takes, colours aside.
 local function columns_of(line)
@@ -31,21 +28,10 @@ local function lines_fit(text, columns)
   end
 end
 
--- An empty folder for a test, which is removed afterwards.
-local folder
-
-before_each(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(shell("mkdir " .. folder) == 0)
-end)
-
-after_each(function()
-  shell("rm -r " .. folder)
-end)
+local folder = helper.folder_for_each(before_each, after_each)
 
 local function odd_file()
-  return helper.write(folder .. "/odd.txt", ODD)
+  return helper.write(folder() .. "/odd.txt", ODD)
 end
 
 describe("lull explore", function()
@@ -103,7 +89,7 @@ describe("lull explore", function()
   end)
 
   it("looks at a text from a file and from standard input", function()
-    local path = helper.write(folder .. "/text", "Tom ate a helicopter.\n")
+    local path = helper.write(folder() .. "/text", "Tom ate a helicopter.\n")
     local code, out = run("explore --text " .. path)
     assert.are.equal(0, code)
     assert.are.equal("Tom ate a helicopter.\n", out:sub(1, 22))
@@ -191,7 +177,7 @@ describe("lull explore", function()
     code, out, err = shell(helper.command() .. " " .. STORY .. " > /dev/full")
     assert.are.same({3, ""}, {code, out})
     has(err, "cannot write to standard output")
-    local path = helper.write(folder .. "/long", ("the dog "):rep(2000))
+    local path = helper.write(folder() .. "/long", ("the dog "):rep(2000))
     for _, option in ipairs {"-f", "--text"} do
       code, out, err = run("explore " .. option .. " " .. path)
       assert.are.same({1, ""}, {code, out})
@@ -255,7 +241,7 @@ end
 
 describe("lull explore --html", function()
   it("writes one file with all that --json has", function()
-    local path = folder .. "/out.html"
+    local path = folder() .. "/out.html"
     local code, out, err = run(STORY .. "--html " .. path)
     assert.are.equal(0, code, err)
     assert.are.equal("", err)
@@ -277,10 +263,10 @@ describe("lull explore --html", function()
   end)
 
   it("escapes every text and name", function()
-    local name = folder .. "/a<b>&\"c'$(d)</script>.bin"
+    local name = folder() .. "/a<b>&\"c'$(d)</script>.bin"
     name = name:gsub("/script>", "script>")
     local code, _, err = shell("cp " .. helper.model_path .. " " .. helper.quote(name) .. "; "
-      .. "cp examples/models/tokenizer.bin " .. folder)
+      .. "cp examples/models/tokenizer.bin " .. folder())
     assert.are.equal(0, code, err)
     local page
     code, page, err = run("explore " .. helper.quote(name) .. " --html - --text " .. odd_file())
@@ -302,7 +288,7 @@ describe("lull explore --html", function()
   end)
 
   it("replaces no file unless told to, and leaves none half written", function()
-    local path = helper.write(folder .. "/out.html", "mine")
+    local path = helper.write(folder() .. "/out.html", "mine")
     local code, out, err = run(STORY .. "--html " .. path)
     assert.are.same({1, ""}, {code, out})
     has(err, "out.html: exists already")
@@ -312,9 +298,9 @@ describe("lull explore --html", function()
     assert.are.equal(0, code)
     has(helper.read(path), "</html>")
     for where, expected in pairs {
-      [folder] = {1, "not a regular file"}, ["/dev/null"] = {1, "not a regular file"},
+      [folder()] = {1, "not a regular file"}, ["/dev/null"] = {1, "not a regular file"},
       ["/dev/full"] = {1, "not a regular file"}, ["''"] = {2, "needs a name"},
-      [folder .. "/nowhere/x.html"] = {3, "nowhere"},
+      [folder() .. "/nowhere/x.html"] = {3, "nowhere"},
     } do
       code, out, err = run(STORY .. "--force --html " .. where)
       assert.are.same({expected[1], ""}, {code, out}, where)
@@ -328,11 +314,11 @@ describe("lull explore --html", function()
       .. "--force --html " .. path)
     assert.are.same({3, ""}, {code, out})
     has(helper.read(path), "</html>")
-    assert.are.equal("out.html\n", (select(2, shell("ls -A " .. folder))))
+    assert.are.equal("out.html\n", (select(2, shell("ls -A " .. folder()))))
   end)
 
   it("takes names with blanks and quotes", function()
-    local path = folder .. "/-it's a $(page).html"
+    local path = folder() .. "/-it's a $(page).html"
     local code, _, err = run(STORY .. "--html " .. helper.quote(path))
     assert.are.equal(0, code, err)
     has(helper.read(path), "</html>")
