@@ -334,7 +334,7 @@ test-hosts-setup:
 
 # Debian's sources of Lua, LPeg, LuaSocket and cmocka, to build for other machines.
 $(BUILD)/sources/done: tests/setup/sources.sh
-	$(call say,GET,sources of Lua 5.1, LPeg, LuaSocket and cmocka)
+	$(call say,GET,sources for other machines)
 	$(Q)sh tests/setup/sources.sh $(@D)
 
 .PHONY: $(LUAS:%=lua-%)
