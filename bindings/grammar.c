@@ -349,10 +349,13 @@ static int matcher_accept_text(lua_State *L)
 
 static int matcher_mask(lua_State *L)
 {
-    lull_lua_matcher *m = open_matcher(L);
+    lull_lua_matcher *m;
     int32_t n;
-    float *values = lull_logits_bannable(L, 2, &n);
+    float *values;
     lull_error error;
+    open_matcher(L);
+    values = lull_logits_bannable(L, 2, &n);
+    m = open_matcher(L);
     if (lull_matcher_mask(m->handle, values, (size_t)n, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     lua_settop(L, 2);

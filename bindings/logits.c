@@ -28,7 +28,7 @@ static int is_stale(const lull_lua_logits *v)
            lull_sequence_serial(s->handle) != v->serial;
 }
 
-static lull_lua_logits *open_argument(lua_State *L, int arg)
+lull_lua_logits *lull_open_view(lua_State *L, int arg)
 {
     lull_lua_logits *v = check_logits(L, arg);
     if (v->closed) luaL_error(L, "attempt to use closed logits");
@@ -41,14 +41,9 @@ static lull_lua_logits *open_argument(lua_State *L, int arg)
     return v;
 }
 
-lull_lua_logits *lull_open_view(lua_State *L)
-{
-    return open_argument(L, 1);
-}
-
 lull_lua_logits *lull_open_other(lua_State *L, int arg, const lull_lua_logits *v)
 {
-    lull_lua_logits *other = open_argument(L, arg);
+    lull_lua_logits *other = lull_open_view(L, arg);
     if (other->n != v->n) luaL_argerror(L, arg, "its model has another vocabulary");
     return other;
 }
@@ -62,9 +57,15 @@ void lull_need_logits(lua_State *L, const lull_lua_logits *v)
 
 lull_lua_logits *lull_open_logits(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_view(L);
+    lull_lua_logits *v = lull_open_view(L, 1);
     lull_need_logits(L, v);
     return v;
+}
+
+lull_lua_logits *lull_open_whole_logits(lua_State *L)
+{
+    lull_need_logits(L, lull_open_view(L, 1));
+    return lull_make_whole(L, 1);
 }
 
 int32_t lull_id_argument(lua_State *L, int arg, const lull_lua_logits *v)
@@ -92,45 +93,9 @@ void *lull_push_buffer(lua_State *L, int slot, size_t bytes)
 
 lull_candidate *lull_push_scratch(lua_State *L)
 {
-    const size_t n = (size_t)lull_open_view(L)->n;
+    const size_t n = (size_t)lull_open_view(L, 1)->n;
     lull_getenv(L, 1);
     return lull_push_buffer(L, SLOT_SCRATCH, n * sizeof(lull_candidate));
-}
-
-/* ------------------------------------------------------------------------ the few that are left */
-
-lull_part lull_part_open(const lull_lua_logits *v)
-{
-    lull_part part = {NULL, 0, NULL};
-    int32_t i;
-    part.values = v->values;
-    part.n = (size_t)v->n;
-    if (v->n_few < 0) return part;
-    for (i = 0; i < v->n_few; i++) v->few->values[i] = v->values[v->few->ids[i]];
-    part.values = v->few->values;
-    part.n = (size_t)v->n_few;
-    part.ids = v->few->ids;
-    return part;
-}
-
-void lull_part_store(lull_lua_logits *v, const lull_part *part)
-{
-    size_t i;
-    if (part->ids == NULL) return;
-    for (i = 0; i < part->n; i++) v->values[part->ids[i]] = part->values[i];
-}
-
-void lull_few_find(lull_lua_logits *v)
-{
-    size_t count;
-    if (v->n_few >= 0) return;
-    count = lull_logits_support(v->values, (size_t)v->n, v->few->ids, LULL_FEW);
-    if (count <= LULL_FEW) v->n_few = (int32_t)count;
-}
-
-void lull_few_forget(lull_lua_logits *v)
-{
-    v->n_few = -1;
 }
 
 /* ------------------------------------------------------------------------------ views and copies */
@@ -149,7 +114,6 @@ static lull_lua_logits *push_copy(lua_State *L, int32_t n)
     copy->raw = copy->values + n;
     lua_pop(L, 1);
     copy->few = lull_push_buffer(L, SLOT_FEW, sizeof *copy->few);
-    copy->n_few = -1;
     lua_pop(L, 2);
     return copy;
 }
@@ -170,7 +134,6 @@ static int kept_logits(lua_State *L)
     if (lull_sequence_logits_at(lull_open_sequence(L, 1)->handle, at, layer, &kept, &error) !=
         LULL_OK)
         return lull_push_failure(L, &error);
-    memcpy(copy->values, kept, (size_t)n * sizeof *kept);
     memcpy(copy->values + n, kept, (size_t)n * sizeof *kept);
     copy->closed = 0;
     return 1;
@@ -182,7 +145,6 @@ int lull_lua_sequence_logits(lua_State *L)
     lull_lua_sequence *s = lull_open_sequence(L, 1);
     lull_lua_logits *v;
     const float *raw;
-    float *values;
     lull_few *few;
     lull_error error;
     if (!lua_isnoneornil(L, 2) || !lua_isnoneornil(L, 3)) return kept_logits(L);
@@ -197,11 +159,9 @@ int lull_lua_sequence_logits(lua_State *L)
     }
     lua_settop(L, 2);
 
-    values = lull_push_buffer(L, SLOT_VALUES, (size_t)s->context->vocab * sizeof *values);
-    lua_pushvalue(L, 2);
     few = lull_push_buffer(L, SLOT_FEW, sizeof *few);
     v = lull_object_new(L, &lull_logits_kind);
-    v->closed = 1; /* until the values are there */
+    v->closed = 1; /* until all is there */
     lua_pushvalue(L, 2);
     lull_setenv(L, -2);
     lua_pushvalue(L, -1);
@@ -211,13 +171,10 @@ int lull_lua_sequence_logits(lua_State *L)
     if (lull_sequence_logits(s->handle, &raw, &error) != LULL_OK)
         return lull_push_failure(L, &error);
     v->n = s->context->vocab;
-    v->values = values;
     v->few = few;
-    v->n_few = -1;
     v->raw = raw;
     v->sequence = s;
     v->serial = lull_sequence_serial(s->handle);
-    memcpy(values, raw, (size_t)v->n * sizeof *values);
     v->closed = 0;
     return 1;
 }
@@ -225,15 +182,16 @@ int lull_lua_sequence_logits(lua_State *L)
 /* logits:clone() -> a copy that owns its values, raw logits included */
 static int logits_clone(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_view(L), *copy;
+    lull_lua_logits *v = lull_open_view(L, 1), *copy;
     size_t bytes = (size_t)v->n * sizeof *v->values;
     lua_settop(L, 1);
     copy = push_copy(L, v->n);
-    v = lull_open_view(L);
+    v = lull_open_view(L, 1);
     copy->probabilities = v->probabilities;
+    copy->form = v->form;
     copy->n_few = v->n_few;
     memcpy(copy->few, v->few, sizeof *v->few);
-    memcpy(copy->values, v->values, bytes);
+    if (v->form == LULL_WHOLE) memcpy(copy->values, v->values, bytes);
     memcpy(copy->values + v->n, v->raw, bytes);
     copy->closed = 0;
     return 1;
@@ -276,16 +234,13 @@ static int logits_tostring(lua_State *L)
 /* logits:reset(): the raw logits again */
 static int logits_reset(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_view(L);
-    memcpy(v->values, v->raw, (size_t)v->n * sizeof *v->values);
-    v->probabilities = 0;
-    lull_few_forget(v);
+    lull_reset_view(lull_open_view(L, 1));
     return lull_itself(L);
 }
 
 static int logits_size(lua_State *L)
 {
-    lua_pushinteger(L, lull_open_view(L)->n);
+    lua_pushinteger(L, lull_open_view(L, 1)->n);
     return 1;
 }
 
@@ -306,45 +261,67 @@ static float check_value(lua_State *L, int arg)
 
 static int logits_get(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_view(L);
-    lua_pushnumber(L, v->values[lull_id_argument(L, 2, v)]);
+    lull_lua_logits *v = lull_open_view(L, 1);
+    lua_pushnumber(L, lull_value(v, lull_id_argument(L, 2, v)));
     return 1;
 }
 
 static int logits_set(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const int32_t id = lull_id_argument(L, 2, v);
-    const float value = check_value(L, 3);
-    if (v->values[id] == -HUGE_VALF && value != -HUGE_VALF) lull_few_forget(v);
-    v->values[id] = value;
+    const int32_t id = lull_id_argument(L, 2, lull_open_logits(L));
+    lull_change_any(L, id, check_value(L, 3));
     return lull_itself(L);
+}
+
+/* The tokens at argument 2: ids, or a set and the view narrow or whole. */
+static void open_tokens(lua_State *L, lull_lua_tokens *tokens)
+{
+    const int32_t n = lull_open_logits(L)->n;
+    lull_check_tokens(L, 2, n, tokens);
+    if (tokens->set == NULL || lull_open_logits(L)->form != LULL_CHANGED) return;
+    lull_make_whole(L, 1);
+    lull_check_tokens(L, 2, n, tokens);
 }
 
 /* logits:add(id | {ids} | set, v); what is banned stays so */
 static int logits_add(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
+    const float value = check_value(L, 3);
     lull_lua_tokens tokens;
     size_t i;
-    float value = check_value(L, 3);
-    lull_check_tokens(L, 2, v->n, &tokens);
+    int32_t j;
+    open_tokens(L, &tokens);
+    for (i = 0; i < tokens.n; i++)
+        lull_change_any(L, tokens.ids[i], lull_value(lull_open_logits(L), tokens.ids[i]) + value);
+    if (tokens.set == NULL) return lull_itself(L);
     v = lull_open_logits(L);
-    if (tokens.set != NULL) lull_logits_add(v->values, (size_t)v->n, tokens.set, value);
-    for (i = 0; i < tokens.n; i++) v->values[tokens.ids[i]] += value;
+    if (v->form == LULL_WHOLE) lull_logits_add(v->values, (size_t)v->n, tokens.set, value);
+    for (j = 0; j < v->n_few; j++)
+        if (lull_token_set_has(tokens.set, v->few->ids[j])) v->few->values[j] += value;
     return lull_itself(L);
+}
+
+/* Ban those of the few that are in a set, or that are not. */
+static void ban_few(lull_lua_logits *v, const uint32_t *set, int where)
+{
+    int32_t i;
+    for (i = 0; i < v->n_few; i++)
+        if (lull_token_set_has(set, v->few->ids[i]) == where) v->few->values[i] = -HUGE_VALF;
 }
 
 /* logits:ban(id | {ids} | set) */
 static int logits_ban(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
+    lull_lua_logits *v;
     lull_lua_tokens tokens;
     size_t i;
-    lull_check_tokens(L, 2, v->n, &tokens);
+    open_tokens(L, &tokens);
+    for (i = 0; i < tokens.n; i++) lull_change_any(L, tokens.ids[i], -HUGE_VALF);
+    if (tokens.set == NULL) return lull_itself(L);
     v = lull_open_logits(L);
-    if (tokens.set != NULL) lull_logits_ban(v->values, (size_t)v->n, tokens.set);
-    for (i = 0; i < tokens.n; i++) v->values[tokens.ids[i]] = -HUGE_VALF;
+    ban_few(v, tokens.set, 1);
+    if (v->form == LULL_WHOLE) lull_logits_ban(v->values, (size_t)v->n, tokens.set);
     return lull_itself(L);
 }
 
@@ -352,10 +329,13 @@ static int logits_ban(lua_State *L)
 static int logits_allow(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
-    const uint32_t *set = lull_need_token_set(L, 2, 2, NULL, v->n);
+    const uint32_t *set;
+    if (v->form != LULL_NARROW) v = lull_open_whole_logits(L);
+    set = lull_need_token_set(L, 2, 2, NULL, v->n);
     v = lull_open_logits(L);
-    lull_logits_allow(v->values, (size_t)v->n, set);
-    lull_few_find(v);
+    ban_few(v, set, 0);
+    if (v->form == LULL_WHOLE) lull_logits_allow(v->values, (size_t)v->n, set);
+    lull_find_few(L);
     return lull_itself(L);
 }
 
@@ -363,11 +343,12 @@ static int logits_allow(lua_State *L)
 
 static int logits_scale(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    float factor = (float)lull_check_number(L, 2, -most_float, most_float);
-    lull_part part = lull_part_open(v);
+    lull_part part;
+    float factor;
+    lull_open_logits(L);
+    factor = (float)lull_check_number(L, 2, -most_float, most_float);
+    part = lull_part_open(L);
     lull_logits_scale(part.values, part.n, factor);
-    lull_part_store(v, &part);
     return lull_itself(L);
 }
 
@@ -378,17 +359,18 @@ static int logits_temperature(lua_State *L)
     lull_part part;
     double t;
     if (!lull_exact_integer(L, 2, &t) || t != 0) t = lull_check_number(L, 2, 1e-6, 1e6);
-    part = lull_part_open(v);
+    if (t == 0 && lull_narrow(v, 1)) return lull_itself(L);
+    part = lull_part_open(L);
     lull_logits_temperature(part.values, part.n, t);
-    lull_part_store(v, &part);
-    if (t == 0) lull_few_find(v);
+    if (t == 0) lull_find_few(L);
     return lull_itself(L);
 }
 
 /* Why no distribution can be made of the values: all of them, as in a part tokens have other
  * numbers. */
-static int push_refusal(lua_State *L, const lull_lua_logits *v)
+static int push_refusal(lua_State *L)
 {
+    const lull_lua_logits *v = lull_make_whole(L, 1);
     const double u = 0;
     int32_t id;
     lull_error error;
@@ -399,32 +381,29 @@ static int push_refusal(lua_State *L, const lull_lua_logits *v)
 /* logits:softmax(): probabilities, in place */
 static int logits_softmax(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    lull_part part = lull_part_open(v);
-    int32_t i;
-    if (lull_logits_softmax(part.values, part.n, NULL) != LULL_OK) return push_refusal(L, v);
-    if (part.ids != NULL) {
-        for (i = 0; i < v->n; i++) v->values[i] = 0;
-    }
-    lull_part_store(v, &part);
-    v->probabilities = 1;
+    lull_part part;
+    lull_open_logits(L);
+    part = lull_part_open(L);
+    if (lull_logits_softmax(part.values, part.n, NULL) != LULL_OK) return push_refusal(L);
+    lull_open_view(L, 1)->probabilities = 1;
     return lull_itself(L);
 }
 
 /* logits:log_softmax(): log-probabilities, which are logits as good as any */
 static int logits_log_softmax(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    lull_part part = lull_part_open(v);
-    if (lull_logits_log_softmax(part.values, part.n, NULL) != LULL_OK) return push_refusal(L, v);
-    lull_part_store(v, &part);
+    lull_part part;
+    lull_open_logits(L);
+    part = lull_part_open(L);
+    if (lull_logits_log_softmax(part.values, part.n, NULL) != LULL_OK) return push_refusal(L);
     return lull_itself(L);
 }
 
 float *lull_logits_bannable(lua_State *L, int arg, int32_t *n)
 {
-    lull_lua_logits *v = open_argument(L, arg);
+    lull_lua_logits *v = lull_open_view(L, arg);
     lull_need_logits(L, v);
+    v = lull_make_whole(L, arg);
     *n = v->n;
     return v->values;
 }

@@ -14,12 +14,13 @@ typedef void (*lull_rule)(float *values, size_t n, double x);
 
 static int narrow(lua_State *L, lull_rule rule, double low, double high)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const double x = lull_check_number(L, 2, low, high);
-    const lull_part part = lull_part_open(v);
+    lull_part part;
+    double x;
+    lull_open_logits(L);
+    x = lull_check_number(L, 2, low, high);
+    part = lull_part_open(L);
     rule(part.values, part.n, x);
-    lull_part_store(v, &part);
-    lull_few_find(v);
+    lull_find_few(L);
     return lull_itself(L);
 }
 
@@ -27,11 +28,10 @@ static int logits_top_k(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L);
     const double k = lull_check_integer(L, 2, 1, 9007199254740992.0);
-    const lull_part part = lull_part_open(v);
-    if (k < (double)part.n) {
+    if (k < (double)v->n && !lull_narrow(v, (size_t)k)) {
+        const lull_part part = lull_part_open(L);
         lull_logits_top_k(part.values, part.n, (size_t)k);
-        lull_part_store(v, &part);
-        lull_few_find(v);
+        lull_find_few(L);
     }
     return lull_itself(L);
 }
@@ -84,18 +84,15 @@ static int logits_eta(lua_State *L)
 
 static int logits_tail_free(lua_State *L)
 {
-    lull_lua_logits *v;
     lull_part part;
     uint32_t *work;
     double z;
     lull_open_logits(L);
     z = lull_check_number(L, 2, 0, 1);
     work = (uint32_t *)lull_push_scratch(L);
-    v = lull_open_logits(L);
-    part = lull_part_open(v);
+    part = lull_part_open(L);
     lull_logits_tail_free(part.values, part.n, z, work);
-    lull_part_store(v, &part);
-    lull_few_find(v);
+    lull_find_few(L);
     return lull_itself(L);
 }
 
@@ -112,12 +109,11 @@ static int logits_xtc(lua_State *L)
     if (!(threshold > 0)) lull_type_error(L, 2, 2, NULL, "a number in 0 < threshold <= 0.5");
     if (!lua_isnoneornil(L, 3)) keep = lull_check_ids(L, 3, v->n, &one, &n);
     kept = lua_newuserdata(L, n * sizeof *kept + 1);
+    part = lull_part_open(L);
     v = lull_open_logits(L);
-    part = lull_part_open(v);
-    for (i = 0; i < n; i++) kept[i] = v->values[keep[i]];
+    for (i = 0; i < n; i++) kept[i] = lull_value(v, keep[i]);
     lull_logits_xtc(part.values, part.n, threshold);
-    lull_part_store(v, &part);
-    for (i = 0; i < n; i++) v->values[keep[i]] = kept[i];
+    for (i = 0; i < n; i++) lull_change(v, keep[i], kept[i]);
     return lull_itself(L);
 }
 
@@ -132,25 +128,27 @@ static double optional_number(lua_State *L, int arg, double low, double high, do
 /* logits:smooth(factor, curve = 1) */
 static int logits_smooth(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const double factor = lull_check_number(L, 2, 0, most_number);
-    const double curve = optional_number(L, 3, 1, 10, 1);
-    const lull_part part = lull_part_open(v);
+    double factor, curve;
+    lull_part part;
+    lull_open_logits(L);
+    factor = lull_check_number(L, 2, 0, most_number);
+    curve = optional_number(L, 3, 1, 10, 1);
+    part = lull_part_open(L);
     lull_logits_smooth(part.values, part.n, factor, curve);
-    lull_part_store(v, &part);
     return lull_itself(L);
 }
 
 /* logits:dynamic_temperature(min, max, exponent = 1) -> itself, temperature */
 static int logits_dynamic_temperature(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const double low = lull_check_number(L, 2, 0, most_number);
-    const double high = lull_check_number(L, 3, 0, most_number);
-    const double exponent = optional_number(L, 4, 0, most_number, 1);
-    const lull_part part = lull_part_open(v);
-    const double t = lull_logits_dynamic_temperature(part.values, part.n, low, high, exponent);
-    lull_part_store(v, &part);
+    double low, high, exponent, t;
+    lull_part part;
+    lull_open_logits(L);
+    low = lull_check_number(L, 2, 0, most_number);
+    high = lull_check_number(L, 3, 0, most_number);
+    exponent = optional_number(L, 4, 0, most_number, 1);
+    part = lull_part_open(L);
+    t = lull_logits_dynamic_temperature(part.values, part.n, low, high, exponent);
     lua_settop(L, 1);
     lua_pushnumber(L, t);
     return 2;
@@ -158,24 +156,27 @@ static int logits_dynamic_temperature(lua_State *L)
 
 static int logits_toward(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const double target = lull_check_number(L, 2, 0, 1);
-    const lull_part part = lull_part_open(v);
+    double target;
+    lull_part part;
+    lull_open_logits(L);
+    target = lull_check_number(L, 2, 0, 1);
+    part = lull_part_open(L);
     lull_logits_toward(part.values, part.n, target);
-    lull_part_store(v, &part);
     return lull_itself(L);
 }
 
 /* logits:green(key, gamma, delta); key as a seed */
 static int logits_green(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const uint64_t key = lull_seed_argument(L, 2);
-    const double gamma = lull_check_number(L, 3, 0, 1);
-    const double delta = lull_check_number(L, 4, -most_number, most_number);
-    const lull_part part = lull_part_open(v);
+    uint64_t key;
+    double gamma, delta;
+    lull_part part;
+    lull_open_logits(L);
+    key = lull_seed_argument(L, 2);
+    gamma = lull_check_number(L, 3, 0, 1);
+    delta = lull_check_number(L, 4, -most_number, most_number);
+    part = lull_part_open(L);
     lull_logits_green(part.values, part.ids, part.n, key, gamma, delta);
-    lull_part_store(v, &part);
     return lull_itself(L);
 }
 
@@ -186,29 +187,44 @@ static int logits_add_scaled(lua_State *L)
 {
     lull_lua_logits *v = lull_open_logits(L), *other = lull_open_other(L, 2, v);
     const double a = lull_check_number(L, 3, -most_float, most_float);
-    const lull_part part = lull_part_open(v);
     float few[LULL_FEW];
-    const float *added = other->values;
-    size_t i;
+    lull_part part;
+    int32_t i;
     lull_need_logits(L, other);
-    if (part.ids != NULL) {
-        for (i = 0; i < part.n; i++) few[i] = other->values[part.ids[i]];
-        added = few;
+    if (v->form != LULL_NARROW) {
+        lull_make_whole(L, 1);
+        lull_read_whole(L, 2);
     }
-    lull_logits_add_scaled(part.values, added, part.n, a);
-    lull_part_store(v, &part);
+    part = lull_part_open(L);
+    other = lull_open_other(L, 2, v);
+    if (part.ids == NULL) {
+        lull_logits_add_scaled(part.values, lull_read_whole(L, 2), part.n, a);
+    } else {
+        for (i = 0; i < v->n_few; i++) few[i] = lull_value(other, part.ids[i]);
+        lull_logits_add_scaled(part.values, few, part.n, a);
+    }
     return lull_itself(L);
 }
 
 /* logits:copy(other): its values, be they logits or probabilities; the raw logits stay its own */
 static int logits_copy(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_view(L);
+    lull_lua_logits *v = lull_open_view(L, 1);
     const lull_lua_logits *other = lull_open_other(L, 2, v);
-    memmove(v->values, other->values, (size_t)v->n * sizeof *v->values);
+    if (other == v) return lull_itself(L);
+    if (other->form == LULL_NARROW) {
+        v->form = LULL_NARROW;
+        v->n_few = other->n_few;
+        memcpy(v->few, other->few, sizeof *v->few);
+    } else {
+        const float *values;
+        lull_make_whole(L, 1);
+        values = lull_read_whole(L, 2);
+        v = lull_make_whole(L, 1);
+        other = lull_open_other(L, 2, v);
+        memcpy(v->values, values, (size_t)v->n * sizeof *v->values);
+    }
     v->probabilities = other->probabilities;
-    v->n_few = other->n_few;
-    memmove(v->few, other->few, sizeof *v->few);
     return lull_itself(L);
 }
 

@@ -60,6 +60,7 @@ static int logits_penalize(lua_State *L)
                                         "decay",      "from",      NULL};
     lull_penalty penalty;
     double *work;
+    float *values;
     size_t from;
     history h;
     lull_open_logits(L);
@@ -73,8 +74,9 @@ static int logits_penalize(lua_State *L)
     penalty.decay = count_option(L, 3, "decay", 0, 0);
     from = count_option(L, 3, "from", 1, 1);
     work = push_work(L);
+    values = lull_open_whole_logits(L)->values;
     h = open_history(L, from, SIZE_MAX);
-    lull_logits_penalize(lull_open_logits(L)->values, h.tokens, h.n, &penalty, work);
+    lull_logits_penalize(values, h.tokens, h.n, &penalty, work);
     return lull_itself(L);
 }
 
@@ -85,6 +87,7 @@ static int logits_dry(lua_State *L)
                                         "from",       NULL};
     lull_dry dry;
     double *work;
+    float *values;
     int32_t *lengths;
     size_t from, last;
     history h;
@@ -102,8 +105,9 @@ static int logits_dry(lua_State *L)
         dry.breakers = lull_need_token_set(L, 3, lua_gettop(L), "breakers", n);
     work = push_work(L);
     lengths = push_lengths(L);
+    values = lull_open_whole_logits(L)->values;
     h = open_history(L, from, last);
-    lull_logits_dry(lull_open_logits(L)->values, h.tokens, h.n, &dry, work, lengths);
+    lull_logits_dry(values, h.tokens, h.n, &dry, work, lengths);
     return lull_itself(L);
 }
 
@@ -113,6 +117,7 @@ static int logits_no_repeat(lua_State *L)
     static const char *const names[] = {"last", "from", NULL};
     int32_t *lengths;
     size_t n, from, last;
+    float *values;
     history h;
     double wanted;
     lull_open_logits(L);
@@ -124,8 +129,9 @@ static int logits_no_repeat(lua_State *L)
     last = count_option(L, 4, "last", 0, most_count);
     from = count_option(L, 4, "from", 1, 1);
     lengths = push_lengths(L);
+    values = lull_open_whole_logits(L)->values;
     h = open_history(L, from, last);
-    lull_logits_no_repeat(lull_open_logits(L)->values, h.tokens, h.n, n, lengths);
+    lull_logits_no_repeat(values, h.tokens, h.n, n, lengths);
     return lull_itself(L);
 }
 

@@ -29,12 +29,15 @@ typedef struct lull_lua_sequence {
     lull_lua_context *context; /* kept alive by SLOT_CONTEXT; not to be followed in finalizers */
 } lull_lua_sequence;
 
-/* Room for what few tokens are left after a narrow filter, see logits.h. */
+/* Some tokens and their values: what a view needs of them is told in logits.h. */
 enum { LULL_FEW = 512 };
 typedef struct lull_few {
     int32_t ids[LULL_FEW]; /* ascending */
     float values[LULL_FEW];
 } lull_few;
+
+/* How a view holds its values, see logits.h. */
+enum lull_form { LULL_CHANGED, LULL_NARROW, LULL_WHOLE };
 
 /* A view of a sequence's logits or, without a sequence, a copy that owns its values. */
 typedef struct lull_lua_logits {
@@ -42,12 +45,13 @@ typedef struct lull_lua_logits {
     int closed;
     int probabilities; /* softmax() was called: values sum to 1 */
     int32_t n;         /* vocabulary */
-    float *values;     /* (n), in the userdata at SLOT_VALUES */
-    const float *raw;  /* (n), the sequence's own, or the second half of a copy */
-    lull_few *few;     /* in the userdata at SLOT_FEW */
-    int32_t n_few;     /* all tokens but these are banned; -1 where nothing is known */
+    enum lull_form form;
+    float *values;    /* (n), in the userdata at SLOT_VALUES; NULL before they are needed */
+    const float *raw; /* (n), the sequence's own, or the second half of a copy */
+    lull_few *few;    /* in the userdata at SLOT_FEW */
+    int32_t n_few;
     lull_lua_sequence *sequence;
-    uint64_t serial; /* of the sequence when values were copied */
+    uint64_t serial; /* of the sequence when the view was made */
 } lull_lua_logits;
 
 typedef struct lull_lua_token_set {
@@ -151,8 +155,12 @@ size_t lull_token_argument(lua_State *L, int arg);
 
 /* ---- logits.c; verbs are in logits_*.c too, each with a table of its own */
 
-/* The logits at argument 1, to be changed: open, current, and no probabilities. */
+/* The logits at argument 1: open, current, and no probabilities. */
 lull_lua_logits *lull_open_logits(lua_State *L);
+
+/* The same, all their values in one array.  Like all that may make that array it may push nothing
+ * that stays, but raise; and what else was opened before is to be opened again. */
+lull_lua_logits *lull_open_whole_logits(lua_State *L);
 
 /* What a verb returns: argument 1. */
 int lull_itself(lua_State *L);
@@ -161,7 +169,8 @@ int lull_itself(lua_State *L);
  * for. */
 void *lull_push_buffer(lua_State *L, int slot, size_t bytes);
 
-/* The values (*n) of an argument that must be logits in use: some may be banned, nothing else. */
+/* The values (*n) of an argument that must be logits in use: some may be banned, nothing else.  See
+ * lull_open_whole_logits. */
 float *lull_logits_bannable(lua_State *L, int arg, int32_t *n);
 
 /* ---- logits_history.c */

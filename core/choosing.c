@@ -38,27 +38,6 @@ void lull_candidates_sort(lull_candidate *list, size_t n)
     }
 }
 
-/* The k largest into out, by id; returns how many. */
-static size_t collect(const float *values, size_t n, size_t k, lull_candidate *out)
-{
-    const lull_cut c = lull_find_largest(values, n, k);
-    size_t count = 0, above = (size_t)c.above, i, j;
-    float pad[LULL_BLOCK];
-    for (i = 0; i < n && count < k; i += LULL_BLOCK) {
-        const float *v = lull_block(values, n, i, pad);
-        const size_t length = lull_block_length(n, i);
-        if (!lull_reaches(v, c.rank)) continue;
-        for (j = 0; j < length; j++) {
-            if (!(v[j] >= c.rank) || v[j] == -INFINITY) continue;
-            if (v[j] == c.rank && above++ >= k) continue;
-            out[count].id = (int32_t)(i + j);
-            out[count].value = v[j];
-            count++;
-        }
-    }
-    return count;
-}
-
 size_t lull_logits_candidates(const float *values, size_t n, size_t k, lull_candidate *out)
 {
     size_t count = 0, i;
@@ -69,7 +48,8 @@ size_t lull_logits_candidates(const float *values, size_t n, size_t k, lull_cand
     if (k > 0 && r.max > -INFINITY) {
         const lull_scale s = lull_find_scale(n, r.max);
         const double factor = r.sound ? 1 / lull_total_mass(values, n, &s) : (double)NAN;
-        count = collect(values, n, k, out);
+        int sound; /* as r.sound */
+        count = lull_find_candidates(values, n, k, out, &sound);
         lull_candidates_sort(out, count);
         for (i = 0; i < count; i++) {
             out[i].value = (float)(lull_expf(out[i].value - s.max) * factor);

@@ -6,7 +6,6 @@
 #define BINS   1024 /* 8 KB of doubles on the stack */
 #define LISTED 1024 /* so many values are worth a list of their own */
 #define DEPTH  16   /* of the ranks that the first histogram of a share has in BINS equal parts */
-#define MOST_K 512  /* largest that are found by a list, not by histograms */
 
 /* The ranks of a block, in place or in room. */
 static const float *rank_block(const float *v, const float *center, float *room)
@@ -85,6 +84,29 @@ static void fill_bins(const lull_ranking *by, uint32_t low, uint32_t high, unsig
     }
 }
 
+/* Of a block: from the top, rank by rank. */
+static lull_cut step_down(const lull_ranking *by, float low, float high, lull_cut c)
+{
+    float pad[LULL_BLOCK], room[LULL_BLOCK];
+    double weight[LULL_BLOCK];
+    const float *v = lull_block(by->values, by->n, 0, pad);
+    const float *rank = rank_block(v, by->center, room);
+    int j;
+    for (j = 0; j < LULL_BLOCK; j++) weight[j] = 1;
+    if (by->scale != NULL) lull_weigh(v, by->scale, weight);
+    for (c.rank = high; c.rank > low;) {
+        float next = low;
+        double there[LULL_BLOCK], sum;
+        for (j = 0; j < LULL_BLOCK; j++) there[j] = rank[j] == c.rank ? weight[j] : 0;
+        sum = lull_sum_block(there);
+        if (c.above + sum >= c.need) break;
+        c.above += sum;
+        for (j = 0; j < LULL_BLOCK; j++) next = rank[j] < c.rank && rank[j] > next ? rank[j] : next;
+        c.rank = next;
+    }
+    return c;
+}
+
 lull_cut lull_find_cut(const lull_ranking *by, float low, float high, double above, double need)
 {
     uint32_t first = key_of(low), last = key_of(high);
@@ -94,6 +116,7 @@ lull_cut lull_find_cut(const lull_ranking *by, float low, float high, double abo
     lull_cut c = {0, 0, 0};
     c.above = above;
     c.need = need;
+    if (by->n <= LULL_BLOCK && by->n > 0) return step_down(by, low, high, c);
     while (first < last) {
         unsigned shift = 0;
         uint32_t b;
@@ -170,6 +193,10 @@ lull_cut lull_find_share(const lull_ranking *by, float high, double share)
     float low = -FLT_MAX;
     const float top = high;
     int b;
+    if (by->n <= LULL_BLOCK) {
+        need = share * lull_total_mass(by->values, by->n, by->scale);
+        return lull_find_cut(by, low, high, 0, need >= unit ? need : unit);
+    }
     for (b = 0; b < BINS + LULL_BLOCK; b++) bins[b] = 0;
     need = share * fill_steps(by, top, bins);
     if (!(need >= unit)) need = unit;
@@ -177,83 +204,6 @@ lull_cut lull_find_share(const lull_ranking *by, float high, double share)
     if (b > 0) high = key_value(key_before(key_of_edge(top, b)));
     if (b < BINS) low = key_value(key_of_edge(top, b + 1));
     return lull_find_cut(by, low, high, above, need);
-}
-
-/* ---- the k largest */
-
-/* Hoare's quickselect: moves the k largest of n to the front; 0 < k <= n. */
-static void select_largest(float *list, size_t n, size_t k)
-{
-    ptrdiff_t low = 0, high = (ptrdiff_t)n - 1;
-    const ptrdiff_t last = (ptrdiff_t)k - 1;
-    while (low < high) {
-        const float pivot = list[low + (high - low) / 2];
-        ptrdiff_t i = low, j = high;
-        while (i <= j) {
-            while (list[i] > pivot) i++;
-            while (list[j] < pivot) j--;
-            if (i <= j) {
-                const float x = list[i];
-                list[i++] = list[j];
-                list[j--] = x;
-            }
-        }
-        if (last > j && last < i) return;
-        if (last <= j)
-            high = j;
-        else
-            low = i;
-    }
-}
-
-/* Append what is above low in a block to list; returns how many that has now. */
-static size_t append_above(const float *v, float low, float *list, size_t count)
-{
-    unsigned char hit[LULL_BLOCK];
-    size_t i, j;
-    for (j = 0; j < LULL_BLOCK; j++) hit[j] = v[j] > low;
-    for (i = 0; i < LULL_BLOCK; i += 8) {
-        uint64_t any;
-        memcpy(&any, hit + i, sizeof any); /* most eights have none */
-        if (any == 0) continue;
-        for (j = i; j < i + 8; j++) {
-            list[count] = v[j];
-            count += hit[j];
-        }
-    }
-    return count;
-}
-
-/* A list of what may be among the largest is kept; whenever it has grown to 2 k, all but the k largest
- * of it are dropped, and what is not above them is passed over from then on. */
-static lull_cut find_few_largest(const float *values, size_t n, size_t k)
-{
-    float pad[LULL_BLOCK], list[2 * MOST_K + LULL_BLOCK], low = -INFINITY;
-    lull_cut c = {-INFINITY, 0, 0};
-    size_t count = 0, i, j;
-    c.need = (double)k;
-    for (i = 0; i < n; i += LULL_BLOCK) {
-        const float *v = lull_block(values, n, i, pad);
-        uint32_t any = 0;
-        for (j = 0; j < LULL_BLOCK; j++) any |= LULL_MASK(v[j] > low);
-        if (any != 0) count = append_above(v, low, list, count);
-        if (count < 2 * k) continue;
-        select_largest(list, count, k);
-        low = list[k - 1];
-        count = k;
-    }
-    if (count < k || count == 0) return c;
-    select_largest(list, count, k);
-    c.rank = list[k - 1];
-    for (i = 0; i < k; i++) c.above += list[i] > c.rank;
-    return c;
-}
-
-lull_cut lull_find_largest(const float *values, size_t n, size_t k)
-{
-    const lull_ranking all = {values, n, NULL, NULL};
-    if (k <= MOST_K) return find_few_largest(values, n, k);
-    return lull_find_cut(&all, -FLT_MAX, lull_find_range(values, n).max, 0, (double)k);
 }
 
 /* ---- banning */

@@ -151,12 +151,18 @@ lull_cut lull_find_cut(const lull_ranking *by, float low, float high, double abo
 /* The cut for a share of all mass, more than nothing; no rank is above high. */
 lull_cut lull_find_share(const lull_ranking *by, float high, double share);
 
-/* The cut above which, with ties, the k largest values are; -INFINITY where there are no more. */
-lull_cut lull_find_largest(const float *values, size_t n, size_t k);
-
 /* Ban what ranks below the cut, and of what ranks at the cut all after the need is met.  values are
  * those of the ranking. */
 void lull_ban_after(float *values, const lull_ranking *by, const lull_cut *c);
+
+/* ---- largest.c */
+
+/* The cut above which, with ties, the k largest values are; -INFINITY where there are no more. */
+lull_cut lull_find_largest(const float *values, size_t n, size_t k);
+
+/* lull_logits_largest, in the environment of the caller. */
+size_t lull_find_candidates(const float *values, size_t n, size_t k, lull_candidate *out,
+                            int *sound);
 
 /* ---- choosing.c */
 

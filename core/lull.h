@@ -624,6 +624,12 @@ LULL_API void lull_logits_xtc(float *values, size_t n, double threshold);
  *  the rounding of sums. */
 LULL_API size_t lull_logits_support(const float *values, size_t n, int32_t *ids, size_t capacity);
 
+/** The k largest that are not banned, ascending in id, into out (k); value = the logit: what top_k leaves,
+ *  and the vector stays as it is.  Returns how many there were.
+ *  *sound  0 where a NaN or +INFINITY is among the values: top_k would leave it.  O(n). */
+LULL_API size_t lull_logits_largest(const float *values, size_t n, size_t k, lull_candidate *out,
+                                    int *sound);
+
 /** The k largest that are not banned, largest first, into out (k); value = probability under
  *  softmax(values).  Returns how many there were. */
 LULL_API size_t lull_logits_candidates(const float *values, size_t n, size_t k,
