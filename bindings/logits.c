@@ -273,14 +273,40 @@ static int logits_set(lua_State *L)
     return lull_itself(L);
 }
 
-/* The tokens at argument 2: ids, or a set and the view narrow or whole. */
-static void open_tokens(lua_State *L, lull_lua_tokens *tokens)
+/* The ids of a set of n tokens into ids (LULL_CHANGES); returns how many, or more than there is room
+ * for. */
+static size_t list_few(const uint32_t *set, int32_t n, int32_t *ids)
 {
-    const int32_t n = lull_open_logits(L)->n;
-    lull_check_tokens(L, 2, n, tokens);
-    if (tokens->set == NULL || lull_open_logits(L)->form != LULL_CHANGED) return;
-    lull_make_whole(L, 1);
-    lull_check_tokens(L, 2, n, tokens);
+    size_t count = lull_token_set_count(set, (size_t)n);
+    int32_t id;
+    if (count > LULL_CHANGES) return count;
+    for (count = 0, id = 0; id < n; id++) {
+        if (set[id / 32] == 0)
+            id |= 31;
+        else if (lull_token_set_has(set, id))
+            ids[count++] = id;
+    }
+    return count;
+}
+
+/* The tokens at argument 2: ids, those of a small set in room (LULL_CHANGES); or a set, and the view
+ * narrow or whole. */
+static void open_tokens(lua_State *L, lull_lua_tokens *tokens, int32_t *room)
+{
+    const lull_lua_logits *v = lull_open_logits(L);
+    size_t n;
+    lull_check_tokens(L, 2, v->n, tokens);
+    v = lull_open_logits(L);
+    if (tokens->set == NULL || v->form != LULL_CHANGED) return;
+    n = list_few(tokens->set, v->n, room);
+    if (n <= LULL_CHANGES) {
+        tokens->ids = room;
+        tokens->n = n;
+        tokens->set = NULL;
+    } else {
+        lull_make_whole(L, 1);
+        lull_check_tokens(L, 2, v->n, tokens);
+    }
 }
 
 /* logits:add(id | {ids} | set, v); what is banned stays so */
@@ -289,9 +315,9 @@ static int logits_add(lua_State *L)
     lull_lua_logits *v = lull_open_logits(L);
     const float value = check_value(L, 3);
     lull_lua_tokens tokens;
+    int32_t room[LULL_CHANGES], j;
     size_t i;
-    int32_t j;
-    open_tokens(L, &tokens);
+    open_tokens(L, &tokens, room);
     for (i = 0; i < tokens.n; i++)
         lull_change_any(L, tokens.ids[i], lull_value(lull_open_logits(L), tokens.ids[i]) + value);
     if (tokens.set == NULL) return lull_itself(L);
@@ -315,8 +341,9 @@ static int logits_ban(lua_State *L)
 {
     lull_lua_logits *v;
     lull_lua_tokens tokens;
+    int32_t room[LULL_CHANGES];
     size_t i;
-    open_tokens(L, &tokens);
+    open_tokens(L, &tokens, room);
     for (i = 0; i < tokens.n; i++) lull_change_any(L, tokens.ids[i], -HUGE_VALF);
     if (tokens.set == NULL) return lull_itself(L);
     v = lull_open_logits(L);
@@ -370,11 +397,11 @@ static int logits_temperature(lua_State *L)
  * numbers. */
 static int push_refusal(lua_State *L)
 {
-    const lull_lua_logits *v = lull_make_whole(L, 1);
+    const float *values = lull_read_whole(L, 1);
     const double u = 0;
     int32_t id;
     lull_error error;
-    lull_logits_sample(v->values, (size_t)v->n, u, &id, &error);
+    lull_logits_sample(values, (size_t)lull_open_view(L, 1)->n, u, &id, &error);
     return lull_push_failure(L, &error);
 }
 

@@ -33,7 +33,8 @@ enum { LULL_CHANGES = 64 };
  * opened again. */
 lull_lua_logits *lull_make_whole(lua_State *L, int arg);
 
-/* All its values to be read, the raw ones where they are these.  May allocate. */
+/* All its values to be read, the raw ones where they are these.  A narrow view stays narrow.  May
+ * allocate. */
 const float *lull_read_whole(lua_State *L, int arg);
 
 /* Make it the raw logits. */

@@ -10,6 +10,7 @@ static void scatter(lull_lua_logits *v)
 {
     const float others = v->probabilities ? 0.0f : -HUGE_VALF;
     int32_t i;
+    if (v->form == LULL_WHOLE) return;
     if (v->form == LULL_CHANGED)
         memcpy(v->values, v->raw, (size_t)v->n * sizeof *v->values);
     else
@@ -17,23 +18,37 @@ static void scatter(lull_lua_logits *v)
     for (i = 0; i < v->n_few; i++) v->values[v->few->ids[i]] = v->few->values[i];
 }
 
-lull_lua_logits *lull_make_whole(lua_State *L, int arg)
+/* The view with room for all its values, which may allocate. */
+static lull_lua_logits *make_room(lua_State *L, int arg)
 {
     lull_lua_logits *v = lull_open_view(L, arg);
-    if (v->form == LULL_WHOLE) return v;
-    if (v->values == NULL) {
-        float *values;
-        lull_getenv(L, arg);
-        values = lull_push_buffer(L, SLOT_VALUES, (size_t)v->n * sizeof *values);
-        lua_pop(L, 2); /* what holds it is the environment */
-        v = lull_open_view(L, arg);
-        v->values = values;
-        if (v->form == LULL_WHOLE) return v;
-    }
+    float *values;
+    if (v->values != NULL) return v;
+    lull_getenv(L, arg);
+    values = lull_push_buffer(L, SLOT_VALUES, (size_t)v->n * sizeof *values);
+    lua_pop(L, 2); /* what holds it is the environment */
+    v = lull_open_view(L, arg);
+    v->values = values;
+    return v;
+}
+
+lull_lua_logits *lull_make_whole(lua_State *L, int arg)
+{
+    lull_lua_logits *v = make_room(L, arg);
     scatter(v);
     v->form = LULL_WHOLE;
     v->n_few = 0;
     return v;
+}
+
+const float *lull_read_whole(lua_State *L, int arg)
+{
+    lull_lua_logits *v = lull_open_view(L, arg);
+    if (v->form == LULL_CHANGED && v->n_few == 0) return v->raw;
+    if (v->form != LULL_NARROW) return lull_make_whole(L, arg)->values;
+    v = make_room(L, arg);
+    scatter(v);
+    return v->values;
 }
 
 void lull_reset_view(lull_lua_logits *v)
@@ -41,13 +56,6 @@ void lull_reset_view(lull_lua_logits *v)
     v->form = LULL_CHANGED;
     v->n_few = 0;
     v->probabilities = 0;
-}
-
-const float *lull_read_whole(lua_State *L, int arg)
-{
-    lull_lua_logits *v = lull_open_view(L, arg);
-    if (v->form == LULL_CHANGED && v->n_few == 0) return v->raw;
-    return lull_make_whole(L, arg)->values;
 }
 
 /* ----------------------------------------------------------------------------------- the few */

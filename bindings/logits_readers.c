@@ -185,8 +185,8 @@ static int logits_sample(lua_State *L)
         lua_pushinteger(L, lull_part_id(part.ids, i));
         return 1;
     }
-    v = lull_make_whole(L, 1);
-    draw(v, v->values, (size_t)v->n, u, &i, &error); /* names the token by its own number */
+    /* Of all values, so that the message names the token by its own number. */
+    draw(v, lull_read_whole(L, 1), (size_t)v->n, u, &i, &error);
     return lull_push_failure(L, &error);
 }
 

@@ -135,11 +135,16 @@ describe("the collector", function()
     -- result, no crash.
     local model = common.tiny_model()
     collectgarbage("setpause", 0)
-    for i = 1, 160 do
+    local many = {}
+    for i = 1, 100 do
+      many[i] = i
+    end
+    for i = 1, 260 do
       local context = model:context()
       local seq = context:sequence():feed({1, 2, 3})
       context:step()
-      local view, set = seq:logits(), core.token_set(model, {1, 2})
+      local view, set = seq:logits(), core.token_set(model, i % 2 == 0 and many or {1, 2})
+      local other = view:clone():set(3, 1)
       local proxy = newproxy(true) -- luacheck: ignore
       debug.getmetatable(proxy).__gc = function()
         seq:close()
@@ -157,6 +162,12 @@ describe("the collector", function()
         function() return view:dry(seq, {breakers = set}) end,
         function() return view:no_repeat(seq, 2) end, function() return set:ids() end,
         function() return set:clone():union(set) end,
+        -- These need all values in one array.
+        function() return view:softmax() end, function() return view:set(3, 1):entropy() end,
+        function() return view:ban(set) end, function() return view:add(set, 1) end,
+        function() return view:allow(set) end, function() return view:copy(other) end,
+        function() return view:add_scaled(other, 1) end, function() return view:kl(other) end,
+        function() return other:kl(view:set(3, 1)) end, function() return other:copy(view) end,
       }
       pcall(calls[i % #calls + 1])
     end
