@@ -176,7 +176,7 @@ all: $(LIB) $(if $(MODULE_SRC),$(MODULE)) $(BUILD)/lull.pc
 $(BUILD)/core/kernels/%: OPT := -O3
 $(BUILD)/core/forward.o: OPT := -O3
 $(BUILD)/core/group.o: OPT := -O3
-$(foreach f,logits mass cut filters transforms choosing divergence,$(BUILD)/core/$(f).o): OPT := -O3
+$(foreach f,logits mass cut largest filters transforms choosing divergence,$(BUILD)/core/$(f).o): OPT := -O3
 $(BUILD)/tests/bench/%: OPT := -O3
 $(BUILD)/core/kernels/select.o: DEFS := $(HAVE)
 $(BUILD)/core/kernels/avx2%: ISA := $(ISA_avx2)

@@ -84,25 +84,38 @@ static void fill_bins(const lull_ranking *by, uint32_t low, uint32_t high, unsig
     }
 }
 
-/* Of a block: from the top, rank by rank. */
-static lull_cut step_down(const lull_ranking *by, float low, float high, lull_cut c)
+/* Of a block: each rank tells whether the cut is above, below or at it. */
+static lull_cut find_in_block(const lull_ranking *by, float low, float high, lull_cut c)
 {
     float pad[LULL_BLOCK], room[LULL_BLOCK];
-    double weight[LULL_BLOCK];
+    double weight[LULL_BLOCK], rank[LULL_BLOCK], part[LULL_BLOCK], bottom = low, top = INFINITY;
     const float *v = lull_block(by->values, by->n, 0, pad);
-    const float *rank = rank_block(v, by->center, room);
-    int j;
-    for (j = 0; j < LULL_BLOCK; j++) weight[j] = 1;
+    const float *ranks = rank_block(v, by->center, room);
+    int j, at;
+    for (j = 0; j < LULL_BLOCK; j++) {
+        rank[j] = ranks[j] <= high ? (double)ranks[j] : -INFINITY;
+        weight[j] = 1;
+    }
     if (by->scale != NULL) lull_weigh(v, by->scale, weight);
-    for (c.rank = high; c.rank > low;) {
-        float next = low;
-        double there[LULL_BLOCK], sum;
-        for (j = 0; j < LULL_BLOCK; j++) there[j] = rank[j] == c.rank ? weight[j] : 0;
-        sum = lull_sum_block(there);
-        if (c.above + sum >= c.need) break;
-        c.above += sum;
-        for (j = 0; j < LULL_BLOCK; j++) next = rank[j] < c.rank && rank[j] > next ? rank[j] : next;
-        c.rank = next;
+    c.rank = low;
+    for (at = 0; at < LULL_BLOCK; at++) {
+        const double r = rank[at];
+        double above, down_to;
+        if (!(r > bottom && r < top)) continue;
+        for (j = 0; j < LULL_BLOCK; j++) part[j] = rank[j] > r && rank[j] < top ? weight[j] : 0;
+        above = c.above + lull_sum_block(part);
+        for (j = 0; j < LULL_BLOCK; j++) part[j] = rank[j] == r ? weight[j] : 0;
+        down_to = above + lull_sum_block(part);
+        if (above >= c.need) {
+            bottom = r;
+        } else if (down_to >= c.need) {
+            c.rank = (float)r;
+            c.above = above;
+            break;
+        } else {
+            c.above = down_to;
+            top = r;
+        }
     }
     return c;
 }
@@ -116,7 +129,7 @@ lull_cut lull_find_cut(const lull_ranking *by, float low, float high, double abo
     lull_cut c = {0, 0, 0};
     c.above = above;
     c.need = need;
-    if (by->n <= LULL_BLOCK && by->n > 0) return step_down(by, low, high, c);
+    if (by->n <= LULL_BLOCK && by->n > 0) return find_in_block(by, low, high, c);
     while (first < last) {
         unsigned shift = 0;
         uint32_t b;

@@ -8,8 +8,8 @@
 #include "fpenv.h"
 
 #define MOST_K 512 /* that a list is made of; more are found by histograms (cut.c) */
-#define LANES  16
-#define GROUPS 512 /* at most: of each run of so many blocks as it takes, lane by lane */
+#define RUNS   8   /* of blocks, into which a vector is cut */
+#define GROUPS (RUNS * LULL_BLOCK) /* what stands at the same place of a run's blocks */
 
 /* What is ascending in id and may be among the k largest. */
 typedef struct shortlist {
@@ -25,35 +25,32 @@ typedef struct shortlist {
 /* The maxima of the groups; returns how many. */
 static size_t find_maxima(const float *values, size_t n, float *maxima)
 {
-    const size_t run = LULL_BLOCK * (1 + (n - 1) / (LULL_BLOCK * GROUPS / LANES));
-    float pad[LULL_BLOCK];
+    const size_t run = LULL_BLOCK * (1 + (n - 1) / GROUPS);
+    float pad[LULL_BLOCK], most[LULL_BLOCK];
     size_t count = 0, i, end;
-    int j, k;
-    for (i = 0; i < n; count += LANES) {
-        float *m = maxima + count;
-        for (j = 0; j < LANES; j++) m[j] = -INFINITY;
+    int j;
+    for (i = 0; i < n; count += LULL_BLOCK) {
+        for (j = 0; j < LULL_BLOCK; j++) most[j] = -INFINITY;
         for (end = n - i < run ? n : i + run; i < end; i += LULL_BLOCK) {
             const float *v = lull_block(values, n, i, pad);
-            float most[LANES];
-            for (j = 0; j < LANES; j++) most[j] = m[j];
-            for (k = 0; k < LULL_BLOCK; k += LANES) {
-                for (j = 0; j < LANES; j++) most[j] = v[k + j] > most[j] ? v[k + j] : most[j];
-            }
-            for (j = 0; j < LANES; j++) m[j] = most[j];
+            for (j = 0; j < LULL_BLOCK; j++) most[j] = v[j] > most[j] ? v[j] : most[j];
         }
+        for (j = 0; j < LULL_BLOCK; j++) maxima[count + (size_t)j] = most[j];
     }
     return count;
 }
 
-/* n is a multiple of LANES. */
+/* n is a multiple of LULL_BLOCK. */
 static size_t count_above(const float *list, size_t n, float low)
 {
-    uint32_t lane[LANES] = {0};
-    size_t count = 0, i, j;
-    for (i = 0; i < n; i += LANES) {
-        for (j = 0; j < LANES; j++) lane[j] += list[i + j] > low;
+    uint32_t place[LULL_BLOCK];
+    size_t count = 0, i;
+    int j;
+    for (j = 0; j < LULL_BLOCK; j++) place[j] = 0;
+    for (i = 0; i < n; i += LULL_BLOCK) {
+        for (j = 0; j < LULL_BLOCK; j++) place[j] += list[i + (size_t)j] > low;
     }
-    for (j = 0; j < LANES; j++) count += lane[j];
+    for (j = 0; j < LULL_BLOCK; j++) count += place[j];
     return count;
 }
 
