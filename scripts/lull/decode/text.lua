@@ -127,7 +127,7 @@ function Text:feed()
   local facts, seq = self.facts, self.seq
   if facts.tokens >= self.given.max_tokens then
     return self:finish("length")
-  elseif #seq >= self.length then
+  elseif self.n_prompt + #self.ids > self.length then
     return self:finish("context")
   elseif self.deadline and clock() >= self.deadline then
     return self:finish("time")

@@ -138,20 +138,18 @@ local function trace_chain(self, logits, seq, draw, observer)
   return nil
 end
 
--- The method of every stage that has it.
-local function call_each(method)
-  return function(self, ...)
-    for i = 1, #self do
-      local stage = self[i]
-      if stage[method] then
-        stage[method](stage, ...)
-      end
+-- A method that calls that of every stage which has it.
+local function call_each(stages, method)
+  local having = {}
+  for i = 1, #stages do
+    having[#having + 1] = stages[i][method] and stages[i] or nil
+  end
+  return function(_, ...)
+    for i = 1, #having do
+      having[i][method](having[i], ...)
     end
   end
 end
-
-local accept_chain, rewind_chain, reset_chain, close_chain =
-  call_each "accept", call_each "rewind", call_each "reset", call_each "close"
 
 -- What the feeds of a text must keep for all stages together (options of seq:feed), or nil.
 local function merge_feeds(stages)
@@ -178,8 +176,10 @@ end
 local function finish_chain(stages)
   stages.name, stages.selector = "chain", true
   stages.apply, stages.trace = apply_chain, trace_chain
-  stages.accept, stages.rewind, stages.reset = accept_chain, rewind_chain, reset_chain
-  stages.close, stages.feed = close_chain, merge_feeds(stages)
+  for _, method in ipairs {"accept", "rewind", "reset", "close"} do
+    stages[method] = call_each(stages, method)
+  end
+  stages.feed = merge_feeds(stages)
   stages.ignore_eos, stages.redraws = stages[#stages].ignore_eos, stages[#stages].redraws
   stages.clone = function(self)
     local clones = {}
