@@ -11,6 +11,9 @@
 #define RUNS   8   /* of blocks, into which a vector is cut */
 #define GROUPS (RUNS * LULL_BLOCK) /* what stands at the same place of a run's blocks */
 
+#define DEPTH 32 /* below the largest, where a bound is sought */
+#define STEPS 16
+
 /* What is ascending in id and may be among the k largest. */
 typedef struct shortlist {
     size_t k, n;
@@ -54,28 +57,53 @@ static size_t count_above(const float *list, size_t n, float low)
     return count;
 }
 
+static float find_max(const float *list, size_t n)
+{
+    float most[LULL_BLOCK], max = -INFINITY;
+    size_t i;
+    int j;
+    for (j = 0; j < LULL_BLOCK; j++) most[j] = -INFINITY;
+    for (i = 0; i < n; i += LULL_BLOCK) {
+        const float *v = list + i;
+        for (j = 0; j < LULL_BLOCK; j++) most[j] = v[j] > most[j] ? v[j] : most[j];
+    }
+    for (j = 0; j < LULL_BLOCK; j++) max = most[j] > max ? most[j] : max;
+    return max;
+}
+
+/* Of a list (n, a multiple of LULL_BLOCK), a value that at least k are above and at most `most`, if
+ * a few steps find one; otherwise the nearest that they found, at the least low, above which there are
+ * k.  *count  how many there are. */
+static float find_between(const float *list, size_t n, size_t k, size_t most, float low,
+                          size_t *count)
+{
+    float high = find_max(list, n);
+    int i;
+    *count = n;
+    for (i = 0; i<STEPS && * count> most; i++) {
+        const float middle = low + (high - low) / 2;
+        const size_t above = count_above(list, n, middle);
+        if (above < k) {
+            high = middle;
+        } else {
+            low = middle;
+            *count = above;
+        }
+    }
+    return low;
+}
+
 /* A value that at least k are above, and not many more; -INFINITY where it is not easily found. */
 static float find_bound(const float *values, size_t n, size_t k)
 {
-    float maxima[GROUPS] = {0}, low, high;
-    size_t groups, i;
+    float maxima[GROUPS] = {0}, low;
+    size_t groups;
     if (n < 4 * k) return -INFINITY;
     groups = find_maxima(values, n, maxima);
     if (groups < 2 * k) return -INFINITY;
-    high = lull_find_range(maxima, groups).max;
-    low = high - 32;
-    if (!(low < high && high < INFINITY) || count_above(maxima, groups, low) < k) return -INFINITY;
-    for (i = 0; i < 12; i++) {
-        const float middle = low + (high - low) / 2;
-        const size_t count = count_above(maxima, groups, middle);
-        if (count < k) {
-            high = middle;
-            continue;
-        }
-        low = middle;
-        if (count <= k + k / 4) break;
-    }
-    return low;
+    low = find_max(maxima, groups) - DEPTH;
+    if (!(low < INFINITY) || count_above(maxima, groups, low) < k) return -INFINITY;
+    return find_between(maxima, groups, k, k + k / 4, low, &groups);
 }
 
 /* ---- the list */
@@ -105,22 +133,34 @@ static void select_largest(float *list, size_t n, size_t k)
     }
 }
 
+/* A value above which, or from which on, the k largest of the list are. */
+static float find_last(const shortlist *s)
+{
+    float some[2 * MOST_K + LULL_BLOCK];
+    const size_t n = (s->n + LULL_BLOCK - 1) / LULL_BLOCK * LULL_BLOCK;
+    size_t count, i;
+    for (i = 0; i < n; i++) some[i] = i < s->n ? s->value[i] : -INFINITY;
+    if (s->low > -INFINITY) {
+        const float low = find_between(some, n, s->k, s->k, s->low, &count);
+        if (count == s->k) return low;
+    }
+    select_largest(some, s->n, s->k);
+    return some[s->k - 1];
+}
+
 /* Drop all but the k largest, of equal ones the last. */
 static void shorten(shortlist *s)
 {
-    float sorted[2 * MOST_K + LULL_BLOCK];
     size_t ties = s->k, kept = 0, i;
     if (s->n <= s->k) return;
-    for (i = 0; i < s->n; i++) sorted[i] = s->value[i];
-    select_largest(sorted, s->n, s->k);
-    s->low = sorted[s->k - 1];
+    s->low = find_last(s);
     for (i = 0; i < s->n; i++) ties -= s->value[i] > s->low;
     for (i = 0; i < s->n; i++) {
-        const int is_tie = s->value[i] == s->low;
+        const int is_tie = s->value[i] == s->low && ties > 0;
         s->value[kept] = s->value[i];
         s->id[kept] = s->id[i];
-        if (s->value[i] > s->low || (is_tie && ties > 0)) kept++;
-        ties -= is_tie && ties > 0;
+        kept += s->value[i] > s->low || is_tie;
+        ties -= is_tie;
     }
     s->n = kept;
 }
