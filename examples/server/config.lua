@@ -14,6 +14,9 @@ return {
   -- length = 512,   -- of the context; by default the model's
   -- kv = "bf16",
 
+  -- Put BOS before prompts of token ids that come without, as before texts: lm_eval sends such.
+  bos_before_ids = false,
+
   -- What requests leave open; any option of lull.sampling.from.
   defaults = {},
 

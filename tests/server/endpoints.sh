@@ -20,6 +20,7 @@ check 'several prompts' 200 /v1/completions \
 check 'the model by name' 200 /v1/completions "{$story,\"model\":\"lullaby:latest\"}" "$told"
 check stop 200 /v1/completions "{$story,\"stop\":[\" boy\"]}" '"text":", there was a little"' \
   '"finish_reason":"stop"'
+check 'no stop strings' 200 /v1/completions "{$story,\"stop\":[],\"ban_phrases\":[]}" "$told"
 check 'null is nothing' 200 /v1/completions "{$story,\"stop\":null,\"n\":null,\"logit_bias\":null}" "$told"
 check 'logit_bias bans' 200 /v1/completions "{$story,\"logit_bias\":{\"261\":-100}}" '!upon a time, there was a '
 check 'a strategy by name' 200 /v1/completions \
@@ -52,8 +53,15 @@ check scoring 200 /v1/completions \
   '"tokens":["",' '"token_logprobs":[null,' '"top_logprobs":[null,{' '"index":1'
 check 'echo of the prompt' 200 /v1/completions "{$story,\"echo\":true}" "\"text\":\"Once upon a time$told"
 check tokenize 200 /tokenize '{"prompt":"Once upon a time"}' '"tokens":[1,423,431,261,399]' '"max_model_len":512'
-check 'without BOS' 200 /tokenize '{"prompt":" upon","add_special_tokens":false}' '"tokens":[431]'
+check 'without BOS' 200 /tokenize '{"prompt":"Once upon","add_special_tokens":false}' '"tokens":[423,431]'
+check 'which token BOS is' 200 /tokenize '{"prompt":"\n<s>\n","add_special_tokens":false}' '"tokens":[1]'
 check detokenize 200 /detokenize '{"tokens":[1,423,431,261,399]}' '"prompt":"Once upon a time"'
+check 'detokenize without BOS' 200 /detokenize '{"tokens":[423,431]}' '"prompt":"Once upon"'
+check 'BOS before ids' 200 /v1/completions \
+  '{"prompt":[423,431,261,399],"add_special_tokens":true,"max_tokens":12,"seed":7}' "\"text\":\"$told\""
+check 'an echo is of what was sent' 200 /v1/completions "{$story,\"echo\":true,\"logprobs\":0}" \
+  '"tokens":[" Once"," upon"," a"," time",","' '"token_logprobs":[-0.43' '"text_offset":[0,4,9,11,16,' \
+  '"prompt_tokens":5'
 check tokenizer_info 200 /tokenizer_info '' '"vocab_size":2048' '"bos_token":"' '"eos_token":"' '"chat_template":null'
 
 # ---- what is here
@@ -142,11 +150,13 @@ kill "$pid"
 
 # ---- limits
 
-serve small 'config.streams = 1 config.limits = {queue = 1, per_client = 3}'
+serve small 'config.bos_before_ids = true config.streams = 1 config.limits = {queue = 1, per_client = 3}'
 options=-i check 'more than a client may' 429 /v1/completions '{"prompt":"x","n":4}' \
   '"code":"rate_limit_exceeded"' 'retry-after: '
 options=-i check 'more than can wait' 503 /v1/completions '{"prompt":"x","n":3}' '"code":"overloaded"' 'retry-after: '
 check 'as many as can' 200 /v1/completions '{"prompt":"x","n":2,"max_tokens":3}' '"index":1'
+check 'BOS before all ids' 200 /v1/completions '{"prompt":[423,431,261,399],"max_tokens":12,"seed":7}' \
+  "\"text\":\"$told\""
 quiet
 
 if LULL_BUILD=$BUILD sh examples/server/serve.sh --listen 0.0.0.0:1 --test > "$work/refused" 2>&1 ||

@@ -16,7 +16,7 @@ local chat = {}
 local object = json.object
 
 local NONE = {text = "absent: this model calls no functions", test = function(value)
-  return value == "none" or value == "auto" or type(value) == "table" and next(value) == nil
+  return value == "none" or value == "auto" or fields.is_empty(value)
 end}
 
 local MESSAGES = {required = true}

@@ -36,7 +36,7 @@ end
 
 local function absent(what)
   return {text = "absent: " .. what, test = function(value)
-    return value == "" or type(value) == "table" and next(value) == nil
+    return value == "" or fields.is_empty(value)
   end}
 end
 
@@ -72,9 +72,6 @@ end
 
 -- What server.parameters takes.
 local function read_options(read)
-  if read.options.stop and type(read.options.stop) == "table" and #read.options.stop == 0 then
-    read.options.stop = nil
-  end
   local own = fields.read(read.options, OPTIONS, {prefix = "options.", lenient = true})
   own.max_tokens = own.num_predict and own.num_predict >= 0 and own.num_predict or nil
   own.penalty_last_n = own.repeat_last_n or own.penalty_last_n

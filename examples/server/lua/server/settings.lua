@@ -17,6 +17,7 @@ local RULES = {
   threads = {type = "integer", min = 0, max = 256, default = 1},
   length = {type = "integer", min = 1},
   kv = {one_of = {"f32", "bf16"}},
+  bos_before_ids = {type = "boolean", default = false},
   defaults = {type = "table", default = {}},
   limits = {type = "table", default = {}},
   api_key = {test = function(value) return type(value) == "string" and #value >= 8 end,
