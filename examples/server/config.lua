@@ -25,6 +25,7 @@ return {
     per_client = 128,   -- texts of one address, told or waiting; then 429
     seconds = 600,      -- that a text is told
     wait_seconds = 30,  -- that a text waits for a place; then 503
+    body_seconds = 30,  -- that a request's body may take to come; then 408
   },
 
   -- Needed where the server does not listen on loopback.

@@ -46,9 +46,6 @@ const stream = (seed, more) => open("/v1/completions",
 const long = {max_tokens: 500, ban_phrases: ["\n"], logit_bias: {1: -100, 2: -100}};
 const longAlone = {max_tokens: 500, ban_phrases: ["\n"], ban: [1, 2]};
 
-// A request that stops halfway: it takes as long as the server's patience, so it runs beside the rest.
-const stalled = say(port, head("/v1/completions", "{}".padEnd(100)) + "{");
-
 await test("server-sent events", async () => {
   const said = stream(3, {stream_options: {include_usage: true}, max_tokens: 50});
   const answer = await said.answer;
@@ -175,6 +172,24 @@ await test("a client that does not read holds nobody up, and gets all in the end
   slow.socket.destroy();
 });
 
+await test("a request that stops halfway is told so, and nobody else waits for it", async () => {
+  const [expected] = alone([{prompt: "Once upon a time", options: {...longAlone, seed: 310}}]);
+  const half = head("/v1/completions", "{}".padEnd(100)) + "{";
+  const stalled = [half, half.replace("/v1/completions", "/api/chat"),
+    head("/v1/completions", "{}").replace("Content-Length: 2", "Transfer-Encoding: chunked") + "1\r\n{\r\n"]
+    .map(bytes => say(port, bytes));
+  const other = stream(310, long);
+  assert.equal(text(events(await other.answer)), expected);
+  other.socket.destroy();
+  for (const [i, said] of stalled.entries()) {
+    const {status, headers, body} = await said.answer;
+    assert.equal(status, 408);
+    assert.equal(headers.connection, "close");
+    const {error} = JSON.parse(body);
+    assert.match(i === 1 ? error : error.message, /did not come within 1 s/);
+  }
+});
+
 await test("what is no HTTP gets an answer", async () => {
   for (const bytes of ["\x00\x01\x02\r\n\r\n", "POST /v1/completions HTTP/1.1\r\n\r\n", "NONSENSE\r\n\r\n",
     "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
@@ -217,10 +232,6 @@ await test("a reload that cannot be leaves everything as it was", async () => {
   writeFileSync(config, whole);
   assert.deepEqual(workers(), [before]);
   assert.equal((await post(port, "/v1/completions", {prompt: "x", max_tokens: 1})).status, 200);
-});
-
-await test("a request that stops halfway is let go in the end", async () => {
-  assert.equal(await stalled.answer, null);
 });
 
 console.log(`${passed} passed, ${failed} failed, 0 skipped`);

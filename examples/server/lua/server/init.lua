@@ -42,6 +42,7 @@ end
 -- @param configuration a file: see config.lua
 function server.load(folder, configuration)
   config = settings.load(configuration)
+  answer.body_seconds = config.limits.body_seconds
   page = read_file(folder .. "/page.html")
   local loaded = assert(strategies.load(config.strategies))
   for _, given in ipairs(config.models) do

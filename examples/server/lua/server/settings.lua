@@ -38,6 +38,7 @@ local LIMIT_RULES = {
   per_client = {type = "integer", min = 1, default = 128},
   seconds = {type = "number", min = 0, default = 600},
   wait_seconds = {type = "number", min = 0, default = 30},
+  body_seconds = {type = "number", min = 0, default = 30},
 }
 
 -- A path as seen from the configuration's folder.
