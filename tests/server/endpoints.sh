@@ -148,6 +148,28 @@ options='-i -H Origin:https://good.example -X OPTIONS' check 'a page that may' 2
 quiet
 kill "$pid"
 
+# ---- a format of conversations that is made of text
+
+mkdir "$work/strategies"
+cat > "$work/strategies/speak.lua" <<'END'
+return function(model)
+  local ids, i = assert(model:encode("Hello, Tom. USER: Hi!", {start = false})), 0
+  return {sampler = function()
+    i = i + 1
+    return ids[i] or model:eos()
+  end}
+end
+END
+serve vicuna "config.models[1].chat = 'vicuna' config.strategies = '$work/strategies'"
+speak='"model":"lullaby","strategy":"speak","stream":false'
+check 'an answer ends before the next turn' 200 /v1/chat/completions "{$speak,$turn}" \
+  '"content":"Hello, Tom. "' '"finish_reason":"stop"'
+check 'the own end beside it' 200 /v1/chat/completions "{$speak,$turn,\"stop\":[\"Tom\"]}" '"content":"Hello, "'
+check 'an answer ends in Ollama' 200 /api/chat "{$speak,$turn}" '"content":"Hello, Tom. "' '"done_reason":"stop"'
+check 'a text goes on' 200 /v1/completions "{$speak,\"prompt\":\"x\"}" '"text":"Hello, Tom. USER: Hi!"'
+quiet
+kill "$pid"
+
 # ---- limits
 
 serve small 'config.bos_before_ids = true config.streams = 1 config.limits = {queue = 1, per_client = 3}'

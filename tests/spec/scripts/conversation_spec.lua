@@ -109,6 +109,26 @@ describe("model:chat", function()
     assert.are.equal(#ids, facts.prompt_tokens)
   end)
 
+  it("ends where the model goes on with the user's turn", function()
+    local said = "Hello, Tom. USER: Hi! ASSISTANT: Oh"
+    local function speak(given)
+      local ids, i = assert(model:encode(said, {start = false})), 0
+      given.sampler = function()
+        i = i + 1
+        return ids[i]
+      end
+      given.max_tokens = #ids
+      local answer, facts = model:chat(user("Hi"), given)
+      return answer, facts.stop
+    end
+    assert.are.same({"Hello, Tom. ", "USER:"}, {speak {format = "vicuna"}})
+    assert.are.same({"Hello, Tom. ", "USER:"}, {speak {template = "USER: x ASSISTANT:"}})
+    assert.are.same({"Hello, ", "Tom"}, {speak {format = "vicuna", stop = "Tom"}})
+    assert.are.same({"Hello, Tom. ", "USER:"}, {speak {format = "vicuna", stop = {"Lily", "Hi!"}}})
+    assert.are.same({said}, {speak {format = "raw"}})
+    assert.has_error(function() speak {format = "vicuna", stop = 1} end)
+  end)
+
   it("takes what generate takes, and says what it does not know", function()
     local answer = assert(model:chat(user("Tom"), {
       format = "raw", constraint = lull.constrain.regex(" (yes|no)"), seed = 1,

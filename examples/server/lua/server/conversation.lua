@@ -62,7 +62,6 @@ function conversation.read(messages)
 end
 
 --- The prompt of a conversation, for the assistant's next message.
--- @return ids, and ids that end the answer
 function conversation.prompt(service, messages)
   local size = 0
   for _, message in ipairs(messages) do
@@ -73,7 +72,12 @@ function conversation.prompt(service, messages)
   if not ids then
     errors.bad(message, "messages", "invalid_value")
   end
-  return ids, chat.stop_ids(service.model)
+  return ids
+end
+
+--- The options of its answer: those of a text, and what ends a turn.
+function conversation.options(service, options)
+  return chat.ending(service.model, {format = service.chat}, options)
 end
 
 return conversation

@@ -84,10 +84,11 @@ local function read_options(read)
   return own
 end
 
-local function begin(service, client, own, ids, stop_ids, param)
+-- @param is_turn is the text a turn of a conversation, which has an end of its own?
+local function begin(service, client, own, ids, is_turn, param)
   parameters.check_prompt(service, ids, param)
   local options = parameters.options(service, own, #ids)
-  options.stop_ids = stop_ids
+  options = is_turn and conversation.options(service, options) or options
   return telling.begin(service, client, {{ids = ids, bos = service.bos, options = options}})
 end
 
@@ -213,9 +214,9 @@ local function context_of(text)
   return {{"context", ids}}
 end
 
--- The prompt of /api/generate.
+-- The prompt of /api/generate, and whether it is a conversation's.
 local function prompt_of(service, read)
-  local ids, stop_ids
+  local ids, is_turn
   if read.raw or read.context then
     ids = service:encode(read.prompt, "prompt", not read.context)
   else
@@ -223,7 +224,7 @@ local function prompt_of(service, read)
     if read.system ~= "" then
       table.insert(messages, 1, {role = "system", content = read.system})
     end
-    ids, stop_ids = conversation.prompt(service, messages)
+    ids, is_turn = conversation.prompt(service, messages), true
   end
   if read.context then
     service:check_ids(read.context, "context")
@@ -235,7 +236,7 @@ local function prompt_of(service, read)
     end
     ids = all
   end
-  return ids, stop_ids
+  return ids, is_turn
 end
 
 --- POST /api/generate
@@ -245,8 +246,8 @@ function ollama.generate(service_of, client)
   if read.prompt == "" and not read.context then
     return loaded(service, read, response)
   end
-  local ids, stop_ids = prompt_of(service, read)
-  local told = begin(service, client, own, ids, stop_ids, "prompt")
+  local ids, is_turn = prompt_of(service, read)
+  local told = begin(service, client, own, ids, is_turn, "prompt")
   tell(service, told, read, response, context_of)
 end
 
@@ -258,8 +259,8 @@ function ollama.chat(service_of, client)
   if #messages == 0 then
     return loaded(service, read, message)
   end
-  local ids, stop_ids = conversation.prompt(service, messages)
-  tell(service, begin(service, client, own, ids, stop_ids, "messages"), read, message)
+  local ids = conversation.prompt(service, messages)
+  tell(service, begin(service, client, own, ids, true, "messages"), read, message)
 end
 
 return ollama
