@@ -56,7 +56,7 @@ local function encode_segments(model, segments)
     return nil, message, code
   end
   local ids, after_marker = {}, true
-  if segments[1] and segments[1].id ~= model:bos() then
+  if not segments[1] or segments[1].id ~= model:bos() then
     ids[1] = model:bos()
   end
   for _, segment in ipairs(segments) do

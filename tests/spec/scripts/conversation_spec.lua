@@ -62,6 +62,11 @@ describe("a conversation", function()
       assert(chat.encode(model, user("Once upon a time"), {format = "raw"})))
   end)
 
+  it("begins with BOS also where there is nothing else", function()
+    assert.are.same({BOS}, chat.encode(model, user "", {format = "raw"}))
+    assert.are.same({BOS}, chat.encode(model, user "", {template = "{{ messages[0].content }}"}))
+  end)
+
   it("is as long as asked for", function()
     local with = assert(chat.encode(model, user("Hi"), {template = TEMPLATE}))
     local without = assert(chat.encode(model, user("Hi"), {

@@ -6,6 +6,7 @@ local answer = require "server.answer"
 local conversation = require "server.conversation"
 local fields = require "server.fields"
 local json = require "server.json"
+local options = require "lull.options"
 local parameters = require "server.parameters"
 local pieces = require "server.pieces"
 local schemas = require "server.schemas"
@@ -44,9 +45,7 @@ local GENERATE = with_shared {
   prompt = {type = "string", default = ""},
   system = {type = "string", default = ""},
   raw = {type = "boolean", default = false},
-  context = {text = "a list of token ids", test = function(value)
-    return type(value) == "table"
-  end},
+  context = {text = "a list of token ids", test = options.is_list},
   suffix = absent "this model does not fill in", images = absent "this model sees no images",
   template = absent "templates are the server's",
 }
@@ -87,9 +86,9 @@ end
 -- @param is_turn is the text a turn of a conversation, which has an end of its own?
 local function begin(service, client, own, ids, is_turn, param)
   parameters.check_prompt(service, ids, param)
-  local options = parameters.options(service, own, #ids)
-  options = is_turn and conversation.options(service, options) or options
-  return telling.begin(service, client, {{ids = ids, bos = service.bos, options = options}})
+  local wanted = parameters.options(service, own, #ids)
+  wanted = is_turn and conversation.options(service, wanted) or wanted
+  return telling.begin(service, client, {{ids = ids, bos = service.bos, options = wanted}})
 end
 
 -------------------------------------------------------------------------------- answers
@@ -243,6 +242,7 @@ end
 function ollama.generate(service_of, client)
   local read = fields.read(answer.body(), GENERATE, {lenient = true})
   local service, own = service_of(read.model), read_options(read)
+  read.context = not fields.is_empty(read.context) and read.context or nil
   if read.prompt == "" and not read.context then
     return loaded(service, read, response)
   end

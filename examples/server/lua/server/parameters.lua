@@ -49,7 +49,7 @@ parameters.LOGIT_BIAS = {text = "an object {\"token id\": number in -100..100, .
     local count = 0
     for id, bias in pairs(value) do
       count = count + 1
-      if not tostring(id):find("^%d+$") or type(bias) ~= "number" or bias < -100 or bias > 100 then
+      if type(id) ~= "string" or not id:find("^%d+$") or type(bias) ~= "number" or bias < -100 or bias > 100 then
         return false
       end
     end
@@ -124,6 +124,10 @@ end
 
 --- Refuse a prompt that the context does not hold.
 function parameters.check_prompt(service, ids, param)
+  if #ids == 0 then
+    errors.bad("the prompt is empty, and this model has no token that begins a text", param,
+      "invalid_value")
+  end
   if #ids > service.engine.length then
     errors.bad("the prompt has " .. #ids .. " tokens, and this model's context holds "
       .. service.engine.length, param, "context_length_exceeded")

@@ -4,6 +4,7 @@ local answer = require "server.answer"
 local errors = require "server.errors"
 local fields = require "server.fields"
 local json = require "server.json"
+local options = require "lull.options"
 
 local tokens = {}
 
@@ -18,9 +19,7 @@ local TOKENIZE = {
 
 local DETOKENIZE = {
   model = {type = "string"},
-  tokens = {required = true, text = "a list of token ids", test = function(value)
-    return type(value) == "table"
-  end},
+  tokens = {required = true, text = "a list of token ids", test = options.is_list},
 }
 
 -- The id of a text that is nothing but the spelling of a token without text, as "<s>": clients ask
@@ -63,7 +62,7 @@ end
 
 --- GET /tokenizer_info
 function tokens.info(service_of)
-  local service = service_of(ngx.req.get_uri_args(10).model)
+  local service = service_of(ngx.var.arg_model and ngx.unescape_uri(ngx.var.arg_model))
   local model = service.model
   local function text_of(id)
     return id and model:token_text(id)
