@@ -47,8 +47,8 @@ local function check_local(headers)
   end
 end
 
--- Scripts of other pages may ask if these are this machine's, as those of programs that run here, or
--- where the configuration lists them.
+-- Scripts of other pages may ask if these are this machine's, as those of programs that run here,
+-- or where the configuration lists them.
 local function check_origin(config, origin)
   if not origin then
     return

@@ -49,7 +49,8 @@ parameters.LOGIT_BIAS = {text = "an object {\"token id\": number in -100..100, .
     local count = 0
     for id, bias in pairs(value) do
       count = count + 1
-      if type(id) ~= "string" or not id:find("^%d+$") or type(bias) ~= "number" or bias < -100 or bias > 100 then
+      if type(id) ~= "string" or not id:find("^%d+$")
+        or type(bias) ~= "number" or bias < -100 or bias > 100 then
         return false
       end
     end
