@@ -14,6 +14,9 @@ return {
   -- length = 512,   -- of the context; by default the model's
   -- kv = "bf16",
 
+  -- Put BOS before prompts of token ids that come without, as before texts: lm_eval sends such.
+  bos_before_ids = false,
+
   -- What requests leave open; any option of lull.sampling.from.
   defaults = {},
 
@@ -22,6 +25,7 @@ return {
     per_client = 128,   -- texts of one address, told or waiting; then 429
     seconds = 600,      -- that a text is told
     wait_seconds = 30,  -- that a text waits for a place; then 503
+    body_seconds = 30,  -- that a request's body may take to come; then 408
   },
 
   -- Needed where the server does not listen on loopback.

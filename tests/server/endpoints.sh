@@ -20,6 +20,7 @@ check 'several prompts' 200 /v1/completions \
 check 'the model by name' 200 /v1/completions "{$story,\"model\":\"lullaby:latest\"}" "$told"
 check stop 200 /v1/completions "{$story,\"stop\":[\" boy\"]}" '"text":", there was a little"' \
   '"finish_reason":"stop"'
+check 'no stop strings' 200 /v1/completions "{$story,\"stop\":[],\"ban_phrases\":[]}" "$told"
 check 'null is nothing' 200 /v1/completions "{$story,\"stop\":null,\"n\":null,\"logit_bias\":null}" "$told"
 check 'logit_bias bans' 200 /v1/completions "{$story,\"logit_bias\":{\"261\":-100}}" '!upon a time, there was a '
 check 'a strategy by name' 200 /v1/completions \
@@ -52,8 +53,15 @@ check scoring 200 /v1/completions \
   '"tokens":["",' '"token_logprobs":[null,' '"top_logprobs":[null,{' '"index":1'
 check 'echo of the prompt' 200 /v1/completions "{$story,\"echo\":true}" "\"text\":\"Once upon a time$told"
 check tokenize 200 /tokenize '{"prompt":"Once upon a time"}' '"tokens":[1,423,431,261,399]' '"max_model_len":512'
-check 'without BOS' 200 /tokenize '{"prompt":" upon","add_special_tokens":false}' '"tokens":[431]'
+check 'without BOS' 200 /tokenize '{"prompt":"Once upon","add_special_tokens":false}' '"tokens":[423,431]'
+check 'which token BOS is' 200 /tokenize '{"prompt":"\n<s>\n","add_special_tokens":false}' '"tokens":[1]'
 check detokenize 200 /detokenize '{"tokens":[1,423,431,261,399]}' '"prompt":"Once upon a time"'
+check 'detokenize without BOS' 200 /detokenize '{"tokens":[423,431]}' '"prompt":"Once upon"'
+check 'BOS before ids' 200 /v1/completions \
+  '{"prompt":[423,431,261,399],"add_special_tokens":true,"max_tokens":12,"seed":7}' "\"text\":\"$told\""
+check 'an echo is of what was sent' 200 /v1/completions "{$story,\"echo\":true,\"logprobs\":0}" \
+  '"tokens":[" Once"," upon"," a"," time",","' '"token_logprobs":[-0.43' '"text_offset":[0,4,9,11,16,' \
+  '"prompt_tokens":5'
 check tokenizer_info 200 /tokenizer_info '' '"vocab_size":2048' '"bos_token":"' '"eos_token":"' '"chat_template":null'
 
 # ---- what is here
@@ -77,6 +85,26 @@ bad() { # bad NAME BODY TEXT...
   shift 2
   check "$what" 400 /v1/completions "$sent" '{"error":{"message":"' '"type":"invalid_request_error"' "$@"
 }
+bad 'an infinite number' '{"prompt":"x","temperature":1e999}' '"param":"temperature"' 'got inf'
+bad 'a negative count' '{"prompt":"x","max_tokens":-1}' '"param":"max_tokens"'
+bad 'a broken seed' '{"prompt":"x","seed":1.5}' '"param":"seed"'
+bad 'a seed too large' '{"prompt":"x","seed":18446744073709551615}' '"param":"seed"'
+bad 'ids and texts' '{"prompt":["a",1]}' '"param":"prompt"'
+bad 'a negative token' '{"prompt":[-1]}' '"param":"prompt"'
+bad 'no token' '{"prompt":[[1],[]]}' '"param":"prompt"'
+bad 'more ids than fit' "{\"prompt\":[$(printf '%01000d' 0 | sed 's/0/1,/g')1]}" '"code":"context_length_exceeded"'
+bad 'a list of biases' '{"prompt":"x","logit_bias":[1,2]}' '"param":"logit_bias"'
+bad 'many stop strings' "{\"prompt\":\"x\",\"stop\":[$(printf '%0999d' 0 | sed 's/0/"a",/g')\"a\"]}" '"param":"stop"'
+bad 'an empty stop among others' '{"prompt":"x","stop":["a",""]}' '"param":"stop"'
+bad 'a lone surrogate' '{"prompt":"\ud800"}' '"code":"invalid_json"'
+bad 'more than an object' '{"prompt":"x"}{}' '"code":"invalid_json"'
+bad 'a long name of a field' "{\"$(printf '%070000d' 0)\":1}" "unknown field '000"
+check 'bytes that are no text' 200 /v1/completions "$(printf '{"prompt":"a\377","max_tokens":1,"echo":true}')" \
+  '"text":"a�'
+check 'a zero byte' 200 /v1/completions '{"prompt":"a\u0000b","max_tokens":1,"echo":true,"stop":"\u0000"}' \
+  '"text":"a\u0000b'
+check 'a field twice: the last one' 200 /v1/completions '{"prompt":"x","prompt":"Once upon a time","max_tokens":12,"seed":7}' \
+  "\"text\":\"$told\""
 bad 'no JSON' '{"prompt":' '"code":"invalid_json"'
 bad 'a list' '[1]' '"code":"invalid_json"'
 bad 'nested too deep' "$(printf '%0100d' 0 | sed 's/0/[/g')" '"code":"invalid_json"'
@@ -95,6 +123,21 @@ bad 'a pattern among phrases' '{"prompt":"x","ban_phrases":[{"pattern":".*"}]}' 
 long=$(printf '%0600d' 0 | sed 's/0/ boat/g')
 bad 'a long prompt' "{\"prompt\":\"$long\"}" '"code":"context_length_exceeded"' '"param":"prompt"'
 bad 'a huge prompt' "{\"prompt\":\"$(printf '%090000d' 0)\"}" '"code":"context_length_exceeded"'
+options='-X POST' check 'no body' 400 /v1/completions '' 'there is none'
+options='-d @/dev/null' check 'an empty body' 400 /api/chat '' '{"error":"a JSON object is expected'
+options='-H Transfer-Encoding:chunked' check 'a body in chunks' 200 /v1/completions "{$story}" "$told"
+options=-0 check 'HTTP/1.0' 200 /v1/completions "{$story}" "$told"
+options=-0 check 'HTTP/1.0 streams' 200 /v1/completions "{$story,\"stream\":true}" '"finish_reason":"length"' 'data: [DONE]'
+options=-I check 'HEAD' 200 /v1/models '' 'Content-Type: application/json' 'content-length: ' '!lullaby'
+options=-I check 'HEAD of a POST' 405 /v1/completions '' 'allow: POST'
+options='-X TRACE' check 'what nginx refuses' 405 /v1/models '' '{"error":{"message":"the method'
+check 'an empty message' 200 /v1/chat/completions '{"messages":[{"role":"user","content":""}],"max_tokens":1}' \
+  '"prompt_tokens":1'
+check 'parts that are no list' 400 /v1/chat/completions '{"messages":[{"role":"user","content":{"type":"text"}}]}' \
+  '"param":"messages[0].content"'
+check 'images that are a number' 400 /v1/chat/completions '{"messages":[{"role":"user","content":"x","images":7}]}' \
+  'sees no images'
+check 'a model that is named twice' 404 '/tokenizer_info?model=a&model=b' '' '"code":"model_not_found"'
 check 'no messages' 400 /v1/chat/completions '{"messages":[]}' '"param":"messages"'
 check 'a role that is none' 400 /v1/chat/completions '{"messages":[{"role":"cat","content":"x"}]}' \
   '"param":"messages[0].role"'
@@ -109,6 +152,8 @@ check 'no such path' 404 /v1/nothing '' '"error":{"message":"' '"code":"not_foun
 check 'the wrong method' 405 /v1/completions '' '"code":"method_not_allowed"'
 head -c 1100000 /dev/zero | tr '\0' a > "$work/large"
 options="--data-binary @$work/large" check 'a body too large' 413 /v1/completions '' '{"error":{"message":"the body is too large"'
+options="-H Transfer-Encoding:chunked --data-binary @$work/large" check 'many chunks' 413 /v1/completions '' \
+  '{"error":{"message":"the body is too large"'
 options="--data-binary @$work/large" check 'a body too large for Ollama' 413 /api/chat '' '{"error":"the body is too large"}'
 
 # ---- mistakes, to Ollama's
@@ -119,12 +164,24 @@ check 'a wrong type for Ollama' 400 /api/generate '{"model":"lullaby","options":
 check 'no such model for Ollama' 404 /api/chat '{"model":"llama3","messages":[]}' \
   "{\"error\":\"model 'llama3' not found\"}"
 check 'no model for Ollama' 400 /api/chat '{}' "{\"error\":\"'model' is missing\"}"
+check 'an empty context for Ollama' 200 /api/generate "{$ask,\"prompt\":\"Once upon a time\",\"context\":[],\"stream\":false}" "$told"
+check 'a context that is none' 400 /api/generate "{$ask,\"prompt\":\"x\",\"context\":{\"a\":1}}" "{\"error\":\"'context' must be"
+check 'tokens that are none' 400 /detokenize '{"tokens":{"a":1}}' '"param":"tokens"'
 check 'what Ollama has and this not' 404 /api/pull '{"model":"x"}' '{"error":"there is no /api/pull"}'
 
 # ---- who may ask
 
 options='-H Host:evil.example' check 'a rebound name' 403 /health '' '"code":"foreign_host"'
 options='-H Origin:https://evil.example' check 'a foreign page' 403 /v1/models '' '"code":"foreign_origin"'
+options='-H Origin:null' check 'a page of nowhere' 403 /v1/models '' '"code":"foreign_origin"'
+options='-X OPTIONS -H Origin:https://evil.example' check 'a foreign page asks before' 403 /v1/models '' '"code":"foreign_origin"'
+options='-i -X OPTIONS -H Origin:http://localhost:3000 -H Access-Control-Request-Headers:x-client' \
+  check 'a page of this machine asks before' 204 /v1/completions '' \
+  'access-control-allow-origin: http://localhost:3000' 'access-control-allow-headers: x-client'
+options='-i -H Origin:http://127.0.0.1:3000' check 'a page of this machine' 200 /v1/models '' \
+  'access-control-allow-origin: http://127.0.0.1:3000'
+options='-H Origin:http://127.0.0.1.evil.example' check 'a page that looks like one' 403 /v1/models '' '"code":"foreign_origin"'
+options='-H Host:LOCALHOST:80' check 'a name in capitals' 200 /health '' '"status":"ok"'
 options="-H Origin:$url" check 'the own page' 200 /v1/models '' '"id":"lullaby"'
 quiet
 kill "$pid"
@@ -140,13 +197,37 @@ options='-i -H Origin:https://good.example -X OPTIONS' check 'a page that may' 2
 quiet
 kill "$pid"
 
+# ---- a format of conversations that is made of text
+
+mkdir "$work/strategies"
+cat > "$work/strategies/speak.lua" <<'END'
+return function(model)
+  local ids, i = assert(model:encode("Hello, Tom. USER: Hi!", {start = false})), 0
+  return {sampler = function()
+    i = i + 1
+    return ids[i] or model:eos()
+  end}
+end
+END
+serve vicuna "config.models[1].chat = 'vicuna' config.strategies = '$work/strategies'"
+speak='"model":"lullaby","strategy":"speak","stream":false'
+check 'an answer ends before the next turn' 200 /v1/chat/completions "{$speak,$turn}" \
+  '"content":"Hello, Tom. "' '"finish_reason":"stop"'
+check 'the own end beside it' 200 /v1/chat/completions "{$speak,$turn,\"stop\":[\"Tom\"]}" '"content":"Hello, "'
+check 'an answer ends in Ollama' 200 /api/chat "{$speak,$turn}" '"content":"Hello, Tom. "' '"done_reason":"stop"'
+check 'a text goes on' 200 /v1/completions "{$speak,\"prompt\":\"x\"}" '"text":"Hello, Tom. USER: Hi!"'
+quiet
+kill "$pid"
+
 # ---- limits
 
-serve small 'config.streams = 1 config.limits = {queue = 1, per_client = 3}'
+serve small 'config.bos_before_ids = true config.streams = 1 config.limits = {queue = 1, per_client = 3}'
 options=-i check 'more than a client may' 429 /v1/completions '{"prompt":"x","n":4}' \
   '"code":"rate_limit_exceeded"' 'retry-after: '
 options=-i check 'more than can wait' 503 /v1/completions '{"prompt":"x","n":3}' '"code":"overloaded"' 'retry-after: '
 check 'as many as can' 200 /v1/completions '{"prompt":"x","n":2,"max_tokens":3}' '"index":1'
+check 'BOS before all ids' 200 /v1/completions '{"prompt":[423,431,261,399],"max_tokens":12,"seed":7}' \
+  "\"text\":\"$told\""
 quiet
 
 if LULL_BUILD=$BUILD sh examples/server/serve.sh --listen 0.0.0.0:1 --test > "$work/refused" 2>&1 ||

@@ -46,4 +46,9 @@ function prompts.chat(model, messages, format)
   return chat.encode(model, messages, {format = format})
 end
 
+--- Options of generate, and with them what ends an answer in such a conversation.
+function prompts.ending(model, format, wanted)
+  return chat.ending(model, {format = format}, wanted)
+end
+
 return prompts

@@ -73,8 +73,9 @@ function Teller:encode(record)
     prompt, message, code = prompts.render(self, record.template, record.vars or {})
     record.prompt = prompt
   elseif record.messages then
-    return prompts.chat(self.model, record.messages,
-      record.chat_format or self.given.chat_format)
+    local format = record.chat_format or self.given.chat_format
+    record.given = prompts.ending(self.model, format, record.given)
+    return prompts.chat(self.model, record.messages, format)
   end
   if type(prompt) == "table" then
     for i, id in ipairs(prompt) do

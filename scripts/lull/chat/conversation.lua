@@ -56,7 +56,7 @@ local function encode_segments(model, segments)
     return nil, message, code
   end
   local ids, after_marker = {}, true
-  if segments[1] and segments[1].id ~= model:bos() then
+  if not segments[1] or segments[1].id ~= model:bos() then
     ids[1] = model:bos()
   end
   for _, segment in ipairs(segments) do
@@ -237,7 +237,8 @@ end
 --
 --     local ids = chat.encode(model, {{role = "user", content = "Tell a story."}},
 --       {format = "chatml"})
---     for piece in model:stream(ids, {stop_ids = chat.stop_ids(model, "chatml")}) do ... end
+--     local options = chat.ending(model, {format = "chatml"}, {max_tokens = 200})
+--     for piece in model:stream(ids, options) do ... end
 -- @param messages a list of {role =, content =}; templates may want more in them
 -- @param given see RULES
 -- @return a list of ids; or nil, message, code for what the template or the format refuses
@@ -246,15 +247,40 @@ function conversation.encode(model, messages, given)
   return ids, message, code
 end
 
---- The tokens that end an assistant's turn, beside BOS and EOS: the spellings that formats and
--- templates use, as far as the vocabulary has them as one token.
-function conversation.stop_ids(model)
-  local ids = {}
-  for _, text in ipairs {"<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|end_of_turn|>",
-    "<|end_of_text|>", "<|endoftext|>", "</s>"} do
-    ids[#ids + 1] = model:find_token(text)
+-- The spellings of tokens that end an assistant's turn in formats and templates.
+local ENDS = {"<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|end_of_turn|>",
+  "<|end_of_text|>", "<|endoftext|>", "</s>"}
+
+--- Options of generate, and with them what ends an assistant's turn: the tokens that formats and
+-- templates use for it, as far as the vocabulary has them as one token, if there are no other
+-- stop_ids; and, beside the `stop` strings given, those of the format, or of the format that the
+-- template looks like.
+-- @param model a model
+-- @param given format, template: as for encode
+-- @param wanted options of generate, or nil
+-- @return a table of its own
+function conversation.ending(model, given, wanted)
+  local all = {}
+  for name, value in pairs(wanted or {}) do
+    all[name] = value
   end
-  return ids
+  if not all.stop_ids then
+    all.stop_ids = {}
+    for _, text in ipairs(ENDS) do
+      all.stop_ids[#all.stop_ids + 1] = model:find_token(text)
+    end
+  end
+  local format = given.format or formats.detect(given.template or model:chat_template() or "")
+  local stop = type(all.stop) == "string" and {all.stop} or all.stop or {}
+  if format and type(stop) == "table" then -- else generate says what is wrong with it
+    all.stop = {}
+    for _, list in ipairs {stop, formats.stops(format)} do
+      for _, text in ipairs(list) do
+        table.insert(all.stop, text)
+      end
+    end
+  end
+  return all
 end
 
 --- Answer: the next turn of a conversation.
@@ -273,8 +299,7 @@ function conversation.chat(model, messages, given)
   if not ids then
     return nil, message, code
   end
-  rest.stop_ids = rest.stop_ids or conversation.stop_ids(model)
-  return model:generate(ids, rest)
+  return model:generate(ids, conversation.ending(model, own, rest))
 end
 
 return conversation

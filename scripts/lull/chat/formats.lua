@@ -122,6 +122,39 @@ local FORMATS = {
   },
 }
 
+-- The format of a name. `level` is where the caller's mistake is told.
+local function find(where, name, level)
+  local format = FORMATS[name]
+  if not format then
+    local near = type(name) == "string" and options.nearest(name, FORMATS)
+    error("bad argument #1 to '" .. where .. "' (a chat format expected, got "
+      .. options.show(name) .. (near and "; did you mean '" .. near .. "'?" or "") .. ")", level)
+  end
+  return format
+end
+
+--- The strings at which an assistant's answer ends, whatever else ends it: the marker after it,
+-- and the beginning of another turn, which a model may go on to write ("USER:"). A marker that is a
+-- token of the model is no text and ends nothing here: see lull.chat.ending.
+-- @param name of a format
+-- @return a list, empty for "raw"
+-- @raise on an unknown format
+function formats.stops(name)
+  local format, list, seen = find("stops", name, 3), {}, {}
+  local function add(pattern)
+    local stop = text.strip(pattern:gsub("[{}]", ""), nil, true, true)
+    if stop ~= "" and not seen[stop] then
+      seen[stop], list[#list + 1] = true, stop
+    end
+  end
+  for _, role in ipairs {"any", "user", "assistant"} do
+    local pattern = (format[role] or ""):gsub("%$[be]os", "")
+    add(pattern:match "^[^$]*")
+    add(role ~= "user" and pattern:match "%$content(.*)" or "")
+  end
+  return list
+end
+
 --- The names of all formats, sorted.
 function formats.names()
   local names = {}
@@ -222,12 +255,7 @@ local RULES = {
 }
 
 local function build(where, name, messages, given)
-  local format = FORMATS[name]
-  if not format then
-    local near = type(name) == "string" and options.nearest(name, FORMATS)
-    error("bad argument #1 to '" .. where .. "' (a chat format expected, got "
-      .. options.show(name) .. (near and "; did you mean '" .. near .. "'?" or "") .. ")", 3)
-  end
+  local format = find(where, name, 4)
   check_messages(where, messages)
   local checked = options.check(where, given, RULES, 3)
   local system, first = split_system(format, messages, checked.system)

@@ -4,12 +4,14 @@ local conversation = require "lull.chat.conversation"
 local formats = require "lull.chat.formats"
 
 return {
-  --- segments(format, messages, options), text(...), names(), detect(template): lull.chat.formats
+  --- segments(format, messages, options), text(...), stops(format), names(), detect(template):
+  -- lull.chat.formats
   segments = formats.segments,
   text = formats.text,
+  stops = formats.stops,
   names = formats.names,
   detect = formats.detect,
-  --- encode(model, messages, options), stop_ids(model): lull.chat.conversation
+  --- encode(model, messages, options), ending(model, options, wanted): lull.chat.conversation
   encode = conversation.encode,
-  stop_ids = conversation.stop_ids,
+  ending = conversation.ending,
 }

@@ -216,6 +216,23 @@ describe("a batch", function()
     assert.is_truthy(list[1]:find("message 1: a role and a content", 1, true))
   end)
 
+  it("ends an answer where the next turn of the format begins", function()
+    local ids = assert(model:encode("Hello. USER: Hi", {start = false}))
+    local function speak()
+      local i = 0
+      return function()
+        i = i + 1
+        return ids[i]
+      end
+    end
+    local _, _, list = run {chat_format = "vicuna", strategies = {speak = speak}, text =
+      [[{"custom_id":"a","url":"/v1/chat/completions","body":{"max_tokens":]] .. #ids
+      .. [[,"strategy":"speak","messages":[{"role":"user","content":"Hi"}]}}]]}
+    local choice = json.decode(list[1]).response.body.choices[1]
+    assert.are.equal("Hello. ", choice.message.content)
+    assert.are.equal("stop", choice.finish_reason)
+  end)
+
   it("refuses options that make no sense", function()
     for _, given in ipairs {
       {}, {text = "x"}, {text = "x", input = "y", output = "z"}, {output = "z"},

@@ -107,6 +107,36 @@ describe("chat formats", function()
       chat.text("mistral", {SECOND, ANSWER}, {bos_token = "<B>", eos_token = "<E>"}))
   end)
 
+  it("say at which strings an answer ends", function()
+    local expected = {
+      raw = {},
+      chatml = {"<|im_start|>", "<|im_end|>"},
+      llama2 = {"[INST]"},
+      llama3 = {"<|start_header_id|>", "<|eot_id|>"},
+      zephyr = {"<|user|>", "<|assistant|>"},
+      mistral = {"[INST]"},
+      gemma = {"<start_of_turn>user", "<start_of_turn>model", "<end_of_turn>"},
+      phi3 = {"<|user|>", "<|assistant|>", "<|end|>"},
+      vicuna = {"USER:", "ASSISTANT:"},
+      alpaca = {"### Instruction:", "### Response:"},
+      openchat = {"GPT4 Correct User:", "GPT4 Correct Assistant:", "<|end_of_turn|>"},
+      granite = {"<|start_of_role|>user<|end_of_role|>",
+        "<|start_of_role|>assistant<|end_of_role|>", "<|end_of_text|>"},
+    }
+    for _, format in ipairs(chat.names()) do
+      assert.are.same(expected[format], chat.stops(format))
+    end
+    -- The next turn is written with one of them, after the last answer.
+    for format, stops in pairs(expected) do
+      local text = chat.text(format, {SECOND, ANSWER, SECOND}):match "日本(.*)$"
+      local found = format == "raw"
+      for _, stop in ipairs(stops) do
+        found = found or text:find(stop, 1, true) ~= nil
+      end
+      assert.is_true(found, format)
+    end
+  end)
+
   it("are found in a template by their markers", function()
     for format in pairs(TEMPLATES) do
       assert.are.equal(format, chat.detect(source_of(format)))
@@ -195,6 +225,8 @@ describe("messages", function()
     assert.is_truthy(message:find("chat_spec.lua:" .. line + 5 .. ":.*a list of messages"))
     _, message = pcall(function() return (chat.segments("chatml", {}, {sytem = "x"})) end)
     assert.is_truthy(message:find("chat_spec.lua:" .. line + 7 .. ":.*did you mean 'system'"))
+    _, message = pcall(function() return (chat.stops "chatm") end)
+    assert.is_truthy(message:find("chat_spec.lua:" .. line + 9 .. ":.*did you mean 'chatml'"))
     assert.has_error(function() chat.text(nil, {}) end)
     assert.has_error(function() chat.detect {} end)
   end)

@@ -62,6 +62,11 @@ describe("a conversation", function()
       assert(chat.encode(model, user("Once upon a time"), {format = "raw"})))
   end)
 
+  it("begins with BOS also where there is nothing else", function()
+    assert.are.same({BOS}, chat.encode(model, user "", {format = "raw"}))
+    assert.are.same({BOS}, chat.encode(model, user "", {template = "{{ messages[0].content }}"}))
+  end)
+
   it("is as long as asked for", function()
     local with = assert(chat.encode(model, user("Hi"), {template = TEMPLATE}))
     local without = assert(chat.encode(model, user("Hi"), {
@@ -107,6 +112,26 @@ describe("model:chat", function()
     local ids = assert(chat.encode(model, messages, {format = "vicuna"}))
     assert.are.equal(answer, (model:generate(ids, {seed = 3, max_tokens = 25})))
     assert.are.equal(#ids, facts.prompt_tokens)
+  end)
+
+  it("ends where the model goes on with the user's turn", function()
+    local said = "Hello, Tom. USER: Hi! ASSISTANT: Oh"
+    local function speak(given)
+      local ids, i = assert(model:encode(said, {start = false})), 0
+      given.sampler = function()
+        i = i + 1
+        return ids[i]
+      end
+      given.max_tokens = #ids
+      local answer, facts = model:chat(user("Hi"), given)
+      return answer, facts.stop
+    end
+    assert.are.same({"Hello, Tom. ", "USER:"}, {speak {format = "vicuna"}})
+    assert.are.same({"Hello, Tom. ", "USER:"}, {speak {template = "USER: x ASSISTANT:"}})
+    assert.are.same({"Hello, ", "Tom"}, {speak {format = "vicuna", stop = "Tom"}})
+    assert.are.same({"Hello, Tom. ", "USER:"}, {speak {format = "vicuna", stop = {"Lily", "Hi!"}}})
+    assert.are.same({said}, {speak {format = "raw"}})
+    assert.has_error(function() speak {format = "vicuna", stop = 1} end)
   end)
 
   it("takes what generate takes, and says what it does not know", function()

@@ -8,10 +8,10 @@ local errors = require "server.errors"
 
 local access = {}
 
-local LOCAL_HOSTS = {["localhost"] = true, ["127.0.0.1"] = true, ["[::1]"] = true}
-
-local function host_of(authority)
-  return authority and (authority:match "^(%[[%x:]+%])" or authority:match "^([^:/]+)")
+-- Is what stands before the port a name of this machine?
+local function is_local(authority)
+  local host = authority:lower():gsub(":%d+$", "")
+  return host == "localhost" or host == "[::1]" or host:find "^127%.%d+%.%d+%.%d+$" ~= nil
 end
 
 local function is_loopback(address)
@@ -41,13 +41,14 @@ local function check_local(headers)
   if not is_loopback(ngx.var.server_addr) then
     errors.raise {status = 403, code = "no_api_key",
       message = "a server that others can reach needs an API key: set LULL_API_KEY"}
-  elseif not LOCAL_HOSTS[host_of(headers.host) or "localhost"] then
+  elseif headers.host and not is_local(headers.host) then
     errors.raise {status = 403, message = "this server is for this machine; the host is not",
       code = "foreign_host"}
   end
 end
 
--- Other pages' scripts may ask where the configuration lists them.
+-- Scripts of other pages may ask if these are this machine's, as those of programs that run here,
+-- or where the configuration lists them.
 local function check_origin(config, origin)
   if not origin then
     return
@@ -56,12 +57,15 @@ local function check_origin(config, origin)
   if host and host == ngx.var.http_host then
     return
   end
+  local may = host and is_local(host)
   for _, allowed in ipairs(config.origins) do
-    if allowed == origin or allowed == "*" then
-      ngx.header.access_control_allow_origin = origin
-      ngx.header.vary = "Origin"
-      return
-    end
+    may = may or allowed == origin or allowed == "*"
+  end
+  if may then
+    ngx.header.access_control_allow_origin = origin
+    ngx.header.access_control_expose_headers = "Retry-After"
+    ngx.header.vary = "Origin"
+    return
   end
   errors.raise {status = 403, message = "pages of " .. origin:sub(1, 100) .. " may not ask here",
     code = "foreign_origin"}
@@ -80,10 +84,12 @@ function access.check(config, is_open)
   end
 end
 
---- Answer a browser that asks whether it may ask.
+--- Answer a browser that asks whether a page may ask. Clients have headers of their own, which
+-- nothing here looks at.
 function access.preflight()
   ngx.header.access_control_allow_methods = "GET, POST"
-  ngx.header.access_control_allow_headers = "Authorization, Content-Type"
+  ngx.header.access_control_allow_headers = ngx.var.http_access_control_request_headers
+    or "Authorization, Content-Type"
   ngx.header.access_control_max_age = 600
   ngx.status = 204
 end

@@ -9,9 +9,30 @@ local answer = {}
 -- by token; of a faster one several tokens go together, and a reader sees no difference.
 local PACE = 0.02
 
+--- Seconds that a body may take to come.
+answer.body_seconds = 30
+
+-- Have the whole body, in time. nginx by itself would hang up on who is late, without a word.
+local function read_body()
+  local seconds, came = answer.body_seconds, false
+  local reader = ngx.thread.spawn(function()
+    ngx.req.read_body()
+    came = true
+  end)
+  if not came then
+    local clock = ngx.thread.spawn(function() ngx.sleep(seconds) end)
+    ngx.thread.wait(reader, clock)
+    ngx.thread.kill(came and clock or reader)
+  end
+  if not came then
+    errors.raise {status = 408, code = "timeout",
+      message = "the body did not come within " .. seconds .. " s"}
+  end
+end
+
 --- The request's body as an object.
 function answer.body()
-  ngx.req.read_body()
+  read_body()
   local text = ngx.req.get_body_data()
   if not text then
     errors.bad(ngx.req.get_body_file() and "the body is too large"

@@ -16,7 +16,7 @@ local chat = {}
 local object = json.object
 
 local NONE = {text = "absent: this model calls no functions", test = function(value)
-  return value == "none" or value == "auto" or type(value) == "table" and next(value) == nil
+  return value == "none" or value == "auto" or fields.is_empty(value)
 end}
 
 local MESSAGES = {required = true}
@@ -58,7 +58,7 @@ local function ask(service, read)
   if #messages == 0 then
     errors.bad("'messages' is empty", "messages", "invalid_value")
   end
-  local ids, stop_ids = conversation.prompt(service, messages)
+  local ids = conversation.prompt(service, messages)
   parameters.check_prompt(service, ids, "messages")
   read.max_tokens = read.max_completion_tokens or read.max_tokens
   if read.top_logprobs and not read.logprobs then
@@ -66,8 +66,7 @@ local function ask(service, read)
   end
   read.logprobs = read.logprobs and (read.top_logprobs or 0) or nil
   read.schema = schema_of(read.response_format)
-  local options = parameters.options(service, read, #ids)
-  options.stop_ids = stop_ids
+  local options = conversation.options(service, parameters.options(service, read, #ids))
   local asked = {}
   for k = 1, read.n do
     asked[k] = {ids = ids, bos = service.bos, options = parameters.choice(options, k)}

@@ -38,6 +38,8 @@ local PROMPT = {
 local RULES = openai.rules {
   prompt = PROMPT,
   echo = {type = "boolean", default = false},
+  -- BOS before a prompt without it: by default before texts, and before ids as config.lua says.
+  add_special_tokens = {type = "boolean"},
   logprobs = {type = "integer", min = 0, max = parameters.MOST_LOGPROBS},
   best_of = {type = "integer", min = 1, max = 1, text = "1"},
   suffix = {one_of = {""}, text = "absent: this model does not fill in"},
@@ -46,38 +48,53 @@ RULES.max_tokens.default = 16 -- as OpenAI's
 
 -------------------------------------------------------------------------------- the request
 
--- The prompts as lists of ids, and as the texts that `echo` repeats.
-local function prompts(service, prompt)
+-- The prompts: {ids =, text = what `echo` repeats, own = 1 where BOS was put before the client's
+-- prompt, which `echo` leaves out, else 0}.
+local function prompts(service, read)
+  local prompt = read.prompt
   local list = type(prompt) == "table" and not is_id(prompt[1]) and prompt or {prompt or ""}
   if #list > parameters.MOST_TEXTS then
     errors.bad("at most " .. parameters.MOST_TEXTS .. " prompts at a time", "prompt")
   end
-  local ids, texts = {}, {}
+  local all = {}
   for i, one in ipairs(list) do
-    ids[i] = type(one) == "table" and one or service:encode(one, "prompt")
-    service:check_ids(ids[i], "prompt")
-    parameters.check_prompt(service, ids[i], "prompt")
-    texts[i] = type(one) == "string" and one or service.model:decode(one)
+    local is_text = type(one) == "string"
+    local ids, own = is_text and service:encode_begin(one, "prompt") or one, 0
+    local wants_bos = read.add_special_tokens
+    if wants_bos == nil then
+      wants_bos = is_text or service.bos_before_ids
+    end
+    if wants_bos then
+      ids, own = service:with_bos(ids)
+    end
+    service:check_ids(ids, "prompt")
+    parameters.check_prompt(service, ids, "prompt")
+    all[i] = {ids = ids, own = own, text = is_text and one or service.model:decode(ids)}
   end
-  return ids, texts
+  return all
 end
 
--- What is to be told: texts for server.telling, each with the text to be echoed.
+-- What is to be told: texts for server.telling, and the state of each one's answer: {echo = its
+-- prompt's text, own = see prompts, begun = was any of it sent?, place = see logprobs_of}.
 local function ask(service, read)
-  local ids, texts = prompts(service, read.prompt)
-  openai.check_count(#ids * read.n)
-  local asked, echoes = {}, {}
-  for i, prompt in ipairs(ids) do
-    local options = parameters.options(service, read, #prompt)
+  local all = prompts(service, read)
+  openai.check_count(#all * read.n)
+  local asked, states = {}, {}
+  for _, prompt in ipairs(all) do
+    local ids = prompt.ids
+    local options = parameters.options(service, read, #ids)
     for k = 1, read.n do
       asked[#asked + 1] = {
-        ids = prompt, bos = service.bos, options = parameters.choice(options, k),
+        ids = ids, bos = service.bos, options = parameters.choice(options, k),
         prompt_logprobs = read.echo and read.logprobs or nil,
       }
-      echoes[#asked] = read.echo and texts[i] or ""
+      states[#asked] = {
+        echo = read.echo and prompt.text or "", own = prompt.own, begun = false,
+        place = {at = 0, after = ids[read.echo and prompt.own or #ids]},
+      }
     end
   end
-  return asked, echoes
+  return asked, states
 end
 
 -------------------------------------------------------------------------------- log-probabilities
@@ -113,16 +130,16 @@ end
 
 -- A choice: what of a text has come since the last one.
 local function choice(i, one, state, read, done)
-  local text, entries = one:take(), nil
+  local text, entries = one:take(), {}
   if not state.begun then
     text, state.begun = state.echo .. text, true
-    entries = one.prompt_entries
+    entries = one.prompt_entries or {}
   end
   local logprobs
   if read.logprobs then
     local list = {}
-    for _, entry in ipairs(entries or {}) do
-      list[#list + 1] = entry
+    for k = 1 + state.own, #entries do
+      list[#list + 1] = entries[k]
     end
     for _, entry in ipairs(one:take_logprobs()) do
       list[#list + 1] = entry
@@ -165,16 +182,8 @@ end
 function completions.post(service_of, client)
   local read = fields.read(answer.body(), RULES)
   local service = service_of(read.model)
-  local asked, echoes = ask(service, read)
+  local asked, states = ask(service, read)
   local told = telling.begin(service, client, asked)
-  local states = {}
-  for i = 1, #asked do
-    local ids = asked[i].ids
-    states[i] = {
-      echo = echoes[i], begun = false,
-      place = {at = 0, after = not read.echo and ids[#ids] or nil},
-    }
-  end
   if read.stream then
     return stream(service, told, read, states)
   end

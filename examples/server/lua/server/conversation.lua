@@ -2,7 +2,9 @@
 -- @module server.conversation
 local chat = require "lull.chat"
 local errors = require "server.errors"
+local fields = require "server.fields"
 local json = require "server.json"
+local options = require "lull.options"
 
 local conversation = {}
 
@@ -19,7 +21,7 @@ local function content_of(content, place)
     return content
   elseif is_absent(content) then
     return ""
-  elseif type(content) ~= "table" then
+  elseif not options.is_list(content) then
     errors.bad("'" .. place .. "' must be a string or a list of parts", place, "invalid_value")
   end
   local parts = {}
@@ -37,7 +39,7 @@ end
 conversation.MESSAGES = {
   text = "a list of up to " .. MOST_MESSAGES .. " messages",
   test = function(value)
-    return type(value) == "table" and #value <= MOST_MESSAGES and (#value > 0 or not next(value))
+    return options.is_list(value) and #value <= MOST_MESSAGES
   end,
 }
 
@@ -53,7 +55,7 @@ function conversation.read(messages)
     if not role then
       errors.bad("'" .. place .. ".role' must be system, developer, user or assistant",
         place .. ".role", "invalid_value")
-    elseif not is_absent(message.images) and #message.images > 0 then
+    elseif not is_absent(message.images) and not fields.is_empty(message.images) then
       errors.bad("this model sees no images", place .. ".images", "unsupported")
     end
     list[i] = {role = role, content = content_of(message.content, place .. ".content")}
@@ -62,7 +64,6 @@ function conversation.read(messages)
 end
 
 --- The prompt of a conversation, for the assistant's next message.
--- @return ids, and ids that end the answer
 function conversation.prompt(service, messages)
   local size = 0
   for _, message in ipairs(messages) do
@@ -73,7 +74,12 @@ function conversation.prompt(service, messages)
   if not ids then
     errors.bad(message, "messages", "invalid_value")
   end
-  return ids, chat.stop_ids(service.model)
+  return ids
+end
+
+--- The options of its answer: those of a text, and what ends a turn.
+function conversation.options(service, wanted)
+  return chat.ending(service.model, {format = service.chat}, wanted)
 end
 
 return conversation

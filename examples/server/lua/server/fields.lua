@@ -33,6 +33,11 @@ function fields.is_text(value)
   return type(value) == "string" and value ~= ""
 end
 
+--- Is this [] or {}? Both are an empty table when they have been read.
+function fields.is_empty(value)
+  return type(value) == "table" and next(value) == nil
+end
+
 local function read_one(name, value, rule)
   if not options.allows(rule, value) then
     errors.bad("'" .. name .. "' must be " .. options.expected(rule):gsub(",$", "") .. ", got "

@@ -42,6 +42,7 @@ end
 -- @param configuration a file: see config.lua
 function server.load(folder, configuration)
   config = settings.load(configuration)
+  answer.body_seconds = config.limits.body_seconds
   page = read_file(folder .. "/page.html")
   local loaded = assert(strategies.load(config.strategies))
   for _, given in ipairs(config.models) do
@@ -200,11 +201,12 @@ function server.handle()
 end
 
 local REFUSED = {
-  [400] = "the request is malformed",
+  [400] = "the request is malformed", [405] = "the method is none that is known here",
   [411] = "the request has no length", [413] = "the body is too large",
   [414] = "the address is too long", [431] = "the headers are too large",
   [494] = "the headers are too large", [500] = "the server failed: see its log",
-  [503] = "the server is busy",
+  [501] = "the encoding of the body is none that is known here", [503] = "the server is busy",
+  [505] = "the version of HTTP is none that is known here",
 }
 
 --- Answer what nginx itself has refused.

@@ -6,6 +6,7 @@ local answer = require "server.answer"
 local conversation = require "server.conversation"
 local fields = require "server.fields"
 local json = require "server.json"
+local options = require "lull.options"
 local parameters = require "server.parameters"
 local pieces = require "server.pieces"
 local schemas = require "server.schemas"
@@ -36,7 +37,7 @@ end
 
 local function absent(what)
   return {text = "absent: " .. what, test = function(value)
-    return value == "" or type(value) == "table" and next(value) == nil
+    return value == "" or fields.is_empty(value)
   end}
 end
 
@@ -44,9 +45,7 @@ local GENERATE = with_shared {
   prompt = {type = "string", default = ""},
   system = {type = "string", default = ""},
   raw = {type = "boolean", default = false},
-  context = {text = "a list of token ids", test = function(value)
-    return type(value) == "table"
-  end},
+  context = {text = "a list of token ids", test = options.is_list},
   suffix = absent "this model does not fill in", images = absent "this model sees no images",
   template = absent "templates are the server's",
 }
@@ -72,9 +71,6 @@ end
 
 -- What server.parameters takes.
 local function read_options(read)
-  if read.options.stop and type(read.options.stop) == "table" and #read.options.stop == 0 then
-    read.options.stop = nil
-  end
   local own = fields.read(read.options, OPTIONS, {prefix = "options.", lenient = true})
   own.max_tokens = own.num_predict and own.num_predict >= 0 and own.num_predict or nil
   own.penalty_last_n = own.repeat_last_n or own.penalty_last_n
@@ -87,11 +83,12 @@ local function read_options(read)
   return own
 end
 
-local function begin(service, client, own, ids, stop_ids, param)
+-- @param is_turn is the text a turn of a conversation, which has an end of its own?
+local function begin(service, client, own, ids, is_turn, param)
   parameters.check_prompt(service, ids, param)
-  local options = parameters.options(service, own, #ids)
-  options.stop_ids = stop_ids
-  return telling.begin(service, client, {{ids = ids, bos = service.bos, options = options}})
+  local wanted = parameters.options(service, own, #ids)
+  wanted = is_turn and conversation.options(service, wanted) or wanted
+  return telling.begin(service, client, {{ids = ids, bos = service.bos, options = wanted}})
 end
 
 -------------------------------------------------------------------------------- answers
@@ -216,9 +213,9 @@ local function context_of(text)
   return {{"context", ids}}
 end
 
--- The prompt of /api/generate.
+-- The prompt of /api/generate, and whether it is a conversation's.
 local function prompt_of(service, read)
-  local ids, stop_ids
+  local ids, is_turn
   if read.raw or read.context then
     ids = service:encode(read.prompt, "prompt", not read.context)
   else
@@ -226,7 +223,7 @@ local function prompt_of(service, read)
     if read.system ~= "" then
       table.insert(messages, 1, {role = "system", content = read.system})
     end
-    ids, stop_ids = conversation.prompt(service, messages)
+    ids, is_turn = conversation.prompt(service, messages), true
   end
   if read.context then
     service:check_ids(read.context, "context")
@@ -238,18 +235,19 @@ local function prompt_of(service, read)
     end
     ids = all
   end
-  return ids, stop_ids
+  return ids, is_turn
 end
 
 --- POST /api/generate
 function ollama.generate(service_of, client)
   local read = fields.read(answer.body(), GENERATE, {lenient = true})
   local service, own = service_of(read.model), read_options(read)
+  read.context = not fields.is_empty(read.context) and read.context or nil
   if read.prompt == "" and not read.context then
     return loaded(service, read, response)
   end
-  local ids, stop_ids = prompt_of(service, read)
-  local told = begin(service, client, own, ids, stop_ids, "prompt")
+  local ids, is_turn = prompt_of(service, read)
+  local told = begin(service, client, own, ids, is_turn, "prompt")
   tell(service, told, read, response, context_of)
 end
 
@@ -261,8 +259,8 @@ function ollama.chat(service_of, client)
   if #messages == 0 then
     return loaded(service, read, message)
   end
-  local ids, stop_ids = conversation.prompt(service, messages)
-  tell(service, begin(service, client, own, ids, stop_ids, "messages"), read, message)
+  local ids = conversation.prompt(service, messages)
+  tell(service, begin(service, client, own, ids, true, "messages"), read, message)
 end
 
 return ollama

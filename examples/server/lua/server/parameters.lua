@@ -28,8 +28,9 @@ end
 local STRINGS = "a string that is not empty, or a list of up to 16 of them"
 local string_list = fields.list(fields.is_text, STRINGS, 16)
 
+--- An empty list, as some clients send it, is none.
 parameters.STRINGS = {text = STRINGS, test = function(value)
-  return fields.is_text(value) or string_list.test(value)
+  return fields.is_text(value) or fields.is_empty(value) or string_list.test(value)
 end}
 
 parameters.COUNT = {type = "integer", min = 0, max = 2 ^ 31}
@@ -48,7 +49,8 @@ parameters.LOGIT_BIAS = {text = "an object {\"token id\": number in -100..100, .
     local count = 0
     for id, bias in pairs(value) do
       count = count + 1
-      if not tostring(id):find("^%d+$") or type(bias) ~= "number" or bias < -100 or bias > 100 then
+      if type(id) ~= "string" or not id:find("^%d+$")
+        or type(bias) ~= "number" or bias < -100 or bias > 100 then
         return false
       end
     end
@@ -71,6 +73,14 @@ local function biases(model, given)
   return next(by_id) and by_id or nil
 end
 
+-- What was given for a field of the rule STRINGS, as a list; nil for none.
+local function strings(given)
+  if fields.is_empty(given) then
+    return nil
+  end
+  return type(given) == "string" and {given} or given
+end
+
 --- The options of a text.
 -- @param service {model, defaults, strategies}
 -- @param read the fields, by lull's names: those of SAMPLING, max_tokens, seed, stop, logit_bias,
@@ -91,9 +101,8 @@ function parameters.options(service, read, n_prompt)
   options.max_tokens = math.min(read.max_tokens or math.huge, service.engine.length - n_prompt + 1)
   options.max_seconds = service.seconds
   options.seed = type(read.seed) == "number" and math.abs(read.seed) or read.seed
-  options.stop, options.logprobs = read.stop, read.logprobs
-  options.ban_phrases = type(read.ban_phrases) == "string" and {read.ban_phrases}
-    or read.ban_phrases
+  options.stop, options.ban_phrases = strings(read.stop), strings(read.ban_phrases)
+  options.logprobs = read.logprobs
   options.constraint = read.schema and schemas.constraint(read.schema)
   for name, value in pairs(strategy or {}) do
     options[name] = value
@@ -116,6 +125,10 @@ end
 
 --- Refuse a prompt that the context does not hold.
 function parameters.check_prompt(service, ids, param)
+  if #ids == 0 then
+    errors.bad("the prompt is empty, and this model has no token that begins a text", param,
+      "invalid_value")
+  end
   if #ids > service.engine.length then
     errors.bad("the prompt has " .. #ids .. " tokens, and this model's context holds "
       .. service.engine.length, param, "context_length_exceeded")

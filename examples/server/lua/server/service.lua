@@ -40,7 +40,8 @@ function service.load(given, config, strategies)
     name = given.name, path = given.path,
     chat = given.chat or not model:chat_template() and "raw" or nil,
     model = model, bos = model:bos(),
-    strategies = strategies, config = config, longest_piece = model:info().max_token_bytes,
+    strategies = strategies, config = config, bos_before_ids = config.bos_before_ids,
+    longest_piece = model:info().max_token_bytes,
     defaults = config.defaults, seconds = config.limits.seconds,
     wait_seconds = config.limits.wait_seconds,
     modified = lfs.attributes(given.path, "modification"), digest = digest_of(given.path),
@@ -67,6 +68,29 @@ function Service:check_size(bytes, param)
     errors.bad("the prompt is longer than this model's context of " .. self.engine.length
       .. " tokens", param, "context_length_exceeded")
   end
+end
+
+--- Ids with BOS before them, where the model has one and they do not begin with it.
+-- @return the ids, and how many were put there
+function Service:with_bos(ids)
+  if not self.bos or ids[1] == self.bos then
+    return ids, 0
+  end
+  local all = {self.bos}
+  for i, id in ipairs(ids) do
+    all[i + 1] = id
+  end
+  return all, 1
+end
+
+--- A text as tokens, for what comes at a beginning: where the tokenizer puts a space before the
+-- first word after BOS, it is there, but BOS is not.
+function Service:encode_begin(text, param)
+  local ids = self:encode(text, param)
+  if ids[1] == self.bos then -- never where there is neither
+    table.remove(ids, 1)
+  end
+  return ids
 end
 
 --- A text as tokens.

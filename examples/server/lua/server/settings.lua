@@ -17,6 +17,7 @@ local RULES = {
   threads = {type = "integer", min = 0, max = 256, default = 1},
   length = {type = "integer", min = 1},
   kv = {one_of = {"f32", "bf16"}},
+  bos_before_ids = {type = "boolean", default = false},
   defaults = {type = "table", default = {}},
   limits = {type = "table", default = {}},
   api_key = {test = function(value) return type(value) == "string" and #value >= 8 end,
@@ -37,6 +38,7 @@ local LIMIT_RULES = {
   per_client = {type = "integer", min = 1, default = 128},
   seconds = {type = "number", min = 0, default = 600},
   wait_seconds = {type = "number", min = 0, default = 30},
+  body_seconds = {type = "number", min = 0, default = 30},
 }
 
 -- A path as seen from the configuration's folder.

@@ -59,6 +59,11 @@ local function score_prompt(self, seq, breathe)
   end
   local scores = seq:scores()
   for i, id in ipairs(ids) do
+    -- Scores are kept in single precision: the same token has the same number among the likeliest,
+    -- so that who compares them sees whether it was the likeliest.
+    for _, candidate in ipairs(tops[i] or {}) do
+      candidate.logprob = candidate.id == id and scores[i] or candidate.logprob
+    end
     self.prompt_entries[i] = {
       id = id, piece = model:piece(id), logprob = scores[i] or nil, top = i > 1 and tops[i] or nil,
     }

@@ -4,6 +4,7 @@ local answer = require "server.answer"
 local errors = require "server.errors"
 local fields = require "server.fields"
 local json = require "server.json"
+local options = require "lull.options"
 
 local tokens = {}
 
@@ -18,10 +19,15 @@ local TOKENIZE = {
 
 local DETOKENIZE = {
   model = {type = "string"},
-  tokens = {required = true, text = "a list of token ids", test = function(value)
-    return type(value) == "table"
-  end},
+  tokens = {required = true, text = "a list of token ids", test = options.is_list},
 }
+
+-- The id of a text that is nothing but the spelling of a token without text, as "<s>": clients ask
+-- so which tokens BOS and EOS are. Within a text such a spelling is text.
+local function control_token(model, text)
+  local id = model:find_token(text)
+  return id and model:piece(id) == "" and id or nil
+end
 
 --- POST /tokenize {"prompt", "add_special_tokens"}
 function tokens.tokenize(service_of)
@@ -31,8 +37,13 @@ function tokens.tokenize(service_of)
   if not text then
     errors.bad("'prompt' is missing", "prompt", "missing_parameter")
   end
-  local with_bos = read.add_special_tokens and read.add_special ~= false
-  local ids = service:encode(text, "prompt", with_bos)
+  local ids
+  if read.add_special_tokens and read.add_special ~= false then
+    ids = service:encode(text, "prompt")
+  else
+    local control = control_token(service.model, text)
+    ids = control and {control} or service:encode_begin(text, "prompt")
+  end
   answer.json(object {
     {"tokens", ids}, {"count", #ids}, {"max_model_len", service.engine.length},
   })
@@ -45,13 +56,13 @@ function tokens.detokenize(service_of)
   if #read.tokens > 0 then
     service:check_ids(read.tokens, "tokens")
   end
-  local text = service.model:decode(read.tokens)
+  local text = service.model:decode((service:with_bos(read.tokens)))
   answer.json(object {{"prompt", text}, {"content", text}})
 end
 
 --- GET /tokenizer_info
 function tokens.info(service_of)
-  local service = service_of(ngx.req.get_uri_args(10).model)
+  local service = service_of(ngx.var.arg_model and ngx.unescape_uri(ngx.var.arg_model))
   local model = service.model
   local function text_of(id)
     return id and model:token_text(id)
