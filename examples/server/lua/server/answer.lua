@@ -91,7 +91,9 @@ local function pump(kind, telling, take)
         begin(kind)
         begun = true
       end
-      if not send(parts) then
+      if done then
+        ngx.print(parts) -- goes out with the end of the answer
+      elseif not send(parts) then
         return
       end
     end

@@ -115,7 +115,7 @@ end
 -- asked for, with whether there are any.
 local function take(one, state, read)
   local text, entries = one:take(), nil
-  if not state.begun then
+  if not state.begun and (text ~= "" or one:is_done()) then -- and so its prompt is scored
     text, state.begun = state.echo .. text, true
     entries = one.prompt_entries
   end

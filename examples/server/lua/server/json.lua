@@ -66,6 +66,12 @@ local function scalar(value)
   end
 end
 
+-- The names of fields are few: each is encoded once.
+local NAMES = setmetatable({}, {__index = function(names, name)
+  names[name] = cjson.encode(name) .. ":"
+  return names[name]
+end})
+
 local put
 
 local function put_table(out, value)
@@ -81,7 +87,7 @@ local function put_table(out, value)
   for i, item in ipairs(value) do
     out[#out + 1] = i == 1 and opening or ","
     if kind == Object then
-      out[#out + 1] = cjson.encode(item[1]) .. ":"
+      out[#out + 1] = NAMES[item[1]]
       item = item[2]
     end
     put(out, item)
