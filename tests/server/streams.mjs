@@ -103,6 +103,20 @@ await test("log-probabilities cover the text of a stream", async () => {
   tokens.forEach((token, i) => assert.equal(text(list).slice(offsets[i], offsets[i + 1]), token));
 });
 
+await test("the texts of one stream, each with its prompt, also those that had to wait", async () => {
+  const asked = {prompt: "Tom said, \"a/b\\c\"\u0001 é", max_tokens: 12, seed: 2, n: 70, echo: true, logprobs: 1};
+  const whole = JSON.parse((await post(port, "/v1/completions", asked)).body).choices;
+  const list = events(await post(port, "/v1/completions", {...asked, stream: true}));
+  for (const {index, text: told, logprobs, finish_reason: reason} of whole) {
+    const parts = list.map(object => object.choices[0]).filter(choice => choice.index === index);
+    assert.equal(parts.map(part => part.text).join(""), told);
+    assert.ok(told.startsWith(asked.prompt));
+    for (const name of Object.keys(logprobs))
+      assert.deepEqual(parts.flatMap(part => part.logprobs[name]), logprobs[name]);
+    assert.deepEqual(parts.map(part => part.finish_reason), [...parts.slice(1).map(() => null), reason]);
+  }
+});
+
 await test("scores are those of lull, as the evaluation harness asks for them", async () => {
   const tokenize = async prompt => JSON.parse(
     (await post(port, "/tokenize", {prompt, add_special_tokens: false})).body).tokens;

@@ -5,10 +5,6 @@ local json = require "server.json"
 
 local answer = {}
 
--- Seconds between two writes of a stream, at least. A model that is slower than this is read token
--- by token; of a faster one several tokens go together, and a reader sees no difference.
-local PACE = 0.02
-
 --- Seconds that a body may take to come.
 answer.body_seconds = 30
 
@@ -76,26 +72,26 @@ end
 
 -------------------------------------------------------------------------------- streams
 
+-- By name: what stands before and after each object, and after the last.
 local STREAMS = {
   -- Server-sent events, as OpenAI's API has them.
   sse = {
-    kind = "text/event-stream; charset=utf-8",
-    write = function(object) return "data: " .. json.encode(object) .. "\n\n" end,
-    failure = function(failure) return "data: " .. errors.encode(failure, "openai") .. "\n\n" end,
-    close = "data: [DONE]\n\n",
+    kind = "text/event-stream; charset=utf-8", api = "openai",
+    before = "data: ", after = "\n\n", close = "data: [DONE]\n\n",
   },
   -- One JSON object a line, as Ollama's has them.
-  ndjson = {
-    kind = "application/x-ndjson",
-    write = function(object) return json.encode(object) .. "\n" end,
-    failure = function(failure) return errors.encode(failure, "ollama") .. "\n" end,
-    close = "",
-  },
+  ndjson = {kind = "application/x-ndjson", api = "ollama", before = "", after = "\n", close = ""},
 }
 
 -- Send what there is. nil when the client has gone.
-local function send(text)
-  return ngx.print(text) and ngx.flush(true)
+local function send(parts)
+  return ngx.print(parts) and ngx.flush(true)
+end
+
+local function begin(kind)
+  ngx.header.content_type = kind.kind
+  ngx.header.cache_control = "no-cache"
+  ngx.header.x_accel_buffering = "no"
 end
 
 -- Objects of each turn until the texts have ended.
@@ -103,27 +99,27 @@ local function pump(kind, telling, take)
   local begun = false
   repeat
     telling:wait() -- raises before anything was sent, and then a status still says it
-    local done = telling:is_done()
-    local lines = {}
+    local done, parts = telling:is_done(), {}
     for _, object in ipairs(take(done)) do
-      lines[#lines + 1] = kind.write(object)
+      local n = #parts
+      parts[n + 1], parts[n + 2], parts[n + 3] = kind.before, object, kind.after
     end
     if done then
-      lines[#lines + 1] = kind.close
+      parts[#parts + 1] = kind.close
     end
-    if #lines > 0 then
+    if #parts > 0 then
       if not begun then
-        ngx.header.content_type = kind.kind
-        ngx.header.cache_control = "no-cache"
-        ngx.header.x_accel_buffering = "no"
+        begin(kind)
         begun = true
       end
-      if not send(table.concat(lines)) then
+      if done then
+        ngx.print(parts) -- goes out with the end of the answer
+      elseif not send(parts) then
         return
       end
     end
     if not done then
-      ngx.sleep(PACE)
+      telling:rest()
     end
   until done
 end
@@ -131,7 +127,8 @@ end
 --- Stream texts.
 -- @param name "sse" or "ndjson"
 -- @param telling the texts
--- @param take function(done) -> list of objects to be sent, called when there is something new
+-- @param take function(done) -> list of objects to be sent, encoded; called when there is something
+--   new
 function answer.stream(name, telling, take)
   local kind = STREAMS[name]
   local ok, failure = pcall(pump, kind, telling, take)
@@ -140,7 +137,7 @@ function answer.stream(name, telling, take)
     if not ngx.headers_sent or not errors.is(failure) then
       error(failure, 0)
     end
-    send(kind.failure(failure))
+    send {kind.before, errors.encode(failure, kind.api), kind.after}
   end
 end
 

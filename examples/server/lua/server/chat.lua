@@ -100,41 +100,34 @@ local function logprobs_of(one, read)
   return object {{"content", content}}, #content > 0
 end
 
-local function envelope(id, kind, service, choices, usage)
-  return json.present {
-    {"id", id}, {"object", kind}, {"created", ngx.time()}, {"model", service.name},
-    {"choices", choices}, {"usage", usage},
-  }
-end
-
-local function chunk(id, service, i, delta, logprobs, reason)
-  return envelope(id, "chat.completion.chunk", service, {object {
-    {"index", i - 1}, {"delta", object(delta)}, {"logprobs", logprobs}, {"finish_reason", reason},
-  }})
-end
-
 local function stream(service, told, read)
-  local id, begun, ended = openai.id "chatcmpl", {}, {}
+  local answer_of, hole = openai.envelope(service, "chatcmpl", "chat.completion.chunk"), json.HOLE
+  local part = json.template(answer_of {object {
+    {"index", hole}, {"delta", hole}, {"logprobs", hole}, {"finish_reason", hole},
+  }})
+  local begun, ended = {}, {}
   answer.stream("sse", told, function(all_done)
     local objects = {}
+    local function add(i, delta, logprobs, reason)
+      objects[#objects + 1] = part:fill(i - 1, object(delta), logprobs, reason)
+    end
     for i, one in ipairs(told.texts) do
       if not begun[i] then
         begun[i] = true
-        objects[#objects + 1] = chunk(id, service, i, {{"role", "assistant"}, {"content", ""}})
+        add(i, {{"role", "assistant"}, {"content", ""}})
       end
       local piece = one:take()
       local logprobs, has_some = logprobs_of(one, read)
       if piece ~= "" or has_some then
-        objects[#objects + 1] = chunk(id, service, i, {{"content", piece}}, logprobs)
+        add(i, {{"content", piece}}, logprobs)
       end
       if one:is_done() and not ended[i] then
         ended[i] = true
-        objects[#objects + 1] = chunk(id, service, i, {}, nil, openai.finish_reason(one))
+        add(i, {}, nil, openai.finish_reason(one))
       end
     end
     if all_done and openai.wants_usage(read) then
-      objects[#objects + 1] =
-        envelope(id, "chat.completion.chunk", service, {}, openai.usage(told))
+      objects[#objects + 1] = json.encode(answer_of({}, openai.usage(told)))
     end
     return objects
   end)
@@ -158,7 +151,7 @@ function chat.post(service_of, client)
       {"logprobs", (logprobs_of(one, read))}, {"finish_reason", openai.finish_reason(one)},
     }
   end
-  answer.json(envelope(openai.id "chatcmpl", "chat.completion", service, choices,
+  answer.json(openai.envelope(service, "chatcmpl", "chat.completion")(choices,
     openai.usage(told)))
 end
 

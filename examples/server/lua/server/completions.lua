@@ -128,51 +128,55 @@ end
 
 -------------------------------------------------------------------------------- answers
 
--- A choice: what of a text has come since the last one.
-local function choice(i, one, state, read, done)
-  local text, entries = one:take(), {}
-  if not state.begun then
+-- What of a text has come since the last time: its text, and its log-probabilities where they were
+-- asked for, with whether there are any.
+local function take(one, state, read)
+  local text, list = one:take(), {}
+  local begins = not state.begun and (text ~= "" or one:is_done()) -- and so its prompt is scored
+  if begins then
     text, state.begun = state.echo .. text, true
-    entries = one.prompt_entries or {}
   end
-  local logprobs
-  if read.logprobs then
-    local list = {}
-    for k = 1 + state.own, #entries do
-      list[#list + 1] = entries[k]
-    end
-    for _, entry in ipairs(one:take_logprobs()) do
-      list[#list + 1] = entry
-    end
-    logprobs = logprobs_of(list, state.place, one.bos)
+  if not read.logprobs then
+    return text
   end
-  return object {
-    {"index", i - 1}, {"text", text}, {"logprobs", logprobs},
-    {"finish_reason", done and openai.finish_reason(one) or nil},
-  }, text ~= "" or (logprobs and #logprobs[1][2] > 0)
+  local entries = begins and one.prompt_entries or {}
+  for i = 1 + state.own, #entries do
+    list[#list + 1] = entries[i]
+  end
+  for _, entry in ipairs(one:take_logprobs()) do
+    list[#list + 1] = entry
+  end
+  return text, logprobs_of(list, state.place, one.bos), #list > 0
 end
 
-local function envelope(id, service, choices, usage)
-  return json.present {
-    {"id", id}, {"object", "text_completion"}, {"created", ngx.time()}, {"model", service.name},
-    {"choices", choices}, {"usage", usage},
+local function choice(index, text, logprobs, reason)
+  return object {
+    {"index", index}, {"text", text}, {"logprobs", logprobs}, {"finish_reason", reason},
   }
 end
 
+local function envelope(service)
+  return openai.envelope(service, "cmpl", "text_completion")
+end
+
 local function stream(service, told, read, states)
-  local id = openai.id "cmpl"
+  local answer_of, hole = envelope(service), json.HOLE
+  local part = json.template(answer_of {choice(hole, hole, hole, hole)})
   answer.stream("sse", told, function(all_done)
     local objects = {}
     for i, one in ipairs(told.texts) do
-      local done = one:is_done() and not states[i].done
-      local part, has_news = choice(i, one, states[i], read, done)
-      states[i].done = states[i].done or done
-      if has_news or done then
-        objects[#objects + 1] = envelope(id, service, {part})
+      local state, done = states[i], one:is_done()
+      if not state.done then
+        local text, logprobs, has_some = take(one, state, read)
+        state.done = done
+        if text ~= "" or has_some or done then
+          objects[#objects + 1] = part:fill(i - 1, text, logprobs,
+            done and openai.finish_reason(one) or nil)
+        end
       end
     end
     if all_done and openai.wants_usage(read) then
-      objects[#objects + 1] = envelope(id, service, {}, openai.usage(told))
+      objects[#objects + 1] = json.encode(answer_of({}, openai.usage(told)))
     end
     return objects
   end)
@@ -190,9 +194,10 @@ function completions.post(service_of, client)
   told:finish()
   local choices = {}
   for i, one in ipairs(told.texts) do
-    choices[i] = choice(i, one, states[i], read, true)
+    local text, logprobs = take(one, states[i], read)
+    choices[i] = choice(i - 1, text, logprobs, openai.finish_reason(one))
   end
-  answer.json(envelope(openai.id "cmpl", service, choices, openai.usage(told)))
+  answer.json(envelope(service)(choices, openai.usage(told)))
 end
 
 return completions

@@ -141,8 +141,10 @@ local function summary(told)
 end
 
 -- An object of an answer: `content` is the field that has the text, `last` the fields at its end.
-local function part(service, content, logprobs, last)
-  local out = object {{"model", service.name}, {"created_at", moment()}, content}
+local function part(service, content, logprobs, last, created_at)
+  local out = object {
+    {"model", service.name}, {"created_at", created_at or moment()}, content,
+  }
   if logprobs then
     out[#out + 1] = {"logprobs", logprobs}
   end
@@ -169,14 +171,18 @@ local function tell(service, told, read, field, extra)
     local piece = text:take()
     return answer.json(part(service, field(piece), logprobs_of(text, read), last()))
   end
+  local hole = json.HOLE
+  local plain = json.template(part(service, field(hole), nil, nil, hole))
   answer.stream("ndjson", told, function(done)
     local objects, piece = {}, text:take()
     local logprobs = logprobs_of(text, read)
-    if piece ~= "" or logprobs then
-      objects[1] = part(service, field(piece), logprobs)
+    if logprobs then
+      objects[1] = json.encode(part(service, field(piece), logprobs))
+    elseif piece ~= "" then
+      objects[1] = plain:fill(moment(), piece)
     end
     if done then
-      objects[#objects + 1] = part(service, field "", nil, last())
+      objects[#objects + 1] = json.encode(part(service, field "", nil, last()))
     end
     return objects
   end)

@@ -43,11 +43,25 @@ end
 
 local counter = 0
 
---- A name for an answer that no other has.
-function openai.id(kind)
+-- A name for an answer that no other has.
+local function id_of(prefix)
   counter = counter + 1
   local moment = string.format("%.9f %d %d", lull.clock(), ngx.worker.pid(), counter)
-  return kind .. "-" .. lull.hash(moment):sub(3)
+  return prefix .. "-" .. lull.hash(moment):sub(3)
+end
+
+--- What is around the choices of an answer, or around those of each part of a stream.
+-- @param prefix of its id
+-- @param kind of object
+-- @return function(choices, usage) -> the object
+function openai.envelope(service, prefix, kind)
+  local id, created = id_of(prefix), ngx.time()
+  return function(choices, usage)
+    return json.present {
+      {"id", id}, {"object", kind}, {"created", created}, {"model", service.name},
+      {"choices", choices}, {"usage", usage},
+    }
+  end
 end
 
 --- Why a text ended, in OpenAI's words.

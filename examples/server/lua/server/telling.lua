@@ -14,6 +14,14 @@ Telling.__index = Telling
 -- Seconds after which a request looks whether it still has reason to wait.
 local LOOK = 5
 
+-- Seconds between two writes of a stream: what a reader does not see, and so much that all streams
+-- of this worker together are written about 1000 times a second, since a write costs as much as
+-- several tokens. A model that is slower than this is read token by token; of a faster one several
+-- tokens go together. A stream's beginning and the ends of its texts do not wait.
+local PACE, WRITES_PER_SECOND = 0.02, 1000
+
+local streams = 0 -- that have begun and whose texts have not all ended
+
 -- What is counted of a text that has ended.
 local function count(self, one)
   local facts = one.facts or {}
@@ -34,14 +42,18 @@ end
 function telling.begin(service, client, given)
   local self = setmetatable({
     service = service, texts = {}, reader = reader.new(), began = lull.clock(),
+    left = #given,    -- texts that have not ended
+    streamed = false, -- is it one of `streams`?
   }, Telling)
   service.limits:admit(client, #given, service.engine)
+  local function on_done(ended)
+    service.limits:release(client, self:age())
+    count(self, ended)
+    self.left = self.left - 1
+    streams = streams - (self.streamed and self.left == 0 and 1 or 0)
+  end
   for i, one in ipairs(given) do
-    self.texts[i] = text.new(one, self.reader)
-    self.texts[i].on_done = function(ended)
-      service.limits:release(client, self:age())
-      count(self, ended)
-    end
+    self.texts[i] = text.new(one, self.reader, on_done)
   end
   ngx.on_abort(function()
     self:close()
@@ -77,9 +89,17 @@ end
 --- Wait until something has come that nobody has taken.
 function Telling:wait()
   repeat
-    local woken = self.reader:wait(LOOK)
+    local news = self.reader:wait(LOOK)
     check(self)
-  until woken
+  until news
+end
+
+--- Rest between two writes of a stream.
+function Telling:rest()
+  if not self.streamed and self.left > 0 then
+    self.streamed, streams = true, streams + 1
+  end
+  self.reader:rest(math.max(PACE, streams / WRITES_PER_SECOND))
 end
 
 --- Seconds since the texts were handed in.
@@ -88,18 +108,14 @@ function Telling:age()
 end
 
 function Telling:is_done()
-  for _, one in ipairs(self.texts) do
-    if not one:is_done() then
-      return false
-    end
-  end
-  return true
+  return self.left == 0
 end
 
 --- Wait for the ends of all.
 function Telling:finish()
   while not self:is_done() do
-    self:wait()
+    self.reader:rest(LOOK)
+    check(self)
   end
   check(self)
   metrics.observe("lull_request_seconds", self:age())

@@ -11,6 +11,8 @@ local pieces = require "server.pieces"
 
 local text = {}
 
+local concat = table.concat
+
 local Text = {}
 Text.__index = Text
 
@@ -20,13 +22,14 @@ local CHUNK = 16
 --- @param given {ids = the prompt, bos = the model's, options = those of seq:stream,
 --   prompt_logprobs = nil or how many alternatives are wanted for each token of the prompt}
 -- @param reader whom to wake
-function text.new(given, reader)
+-- @param on_done function(text), called when it has ended, however it did
+function text.new(given, reader, on_done)
   return setmetatable({
     ids = given.ids, options = given.options, prompt_logprobs = given.prompt_logprobs,
-    reader = reader, bos = given.bos,
-    state = "waiting",  -- "telling", "done"
-    fresh = {},         -- pieces not taken yet
-    size = 0,           -- bytes of all pieces
+    reader = reader, on_done = on_done, bos = given.bos,
+    state = "waiting",       -- "telling", "done"
+    fresh = {}, n_fresh = 0, -- pieces not taken yet, and how many of the list they are
+    size = 0,                -- bytes of all pieces
     prompt_entries = given.prompt_logprobs and {} or nil,
   }, Text)
 end
@@ -106,17 +109,18 @@ local function tell(self, place)
     return nil, facts, code
   end
   self.facts = facts
+  local fresh, reader, breathe = self.fresh, self.reader, place.breathe
   local piece
   repeat
     piece, message, code = next_piece()
     if piece then
       self.first_piece_at = self.first_piece_at or lull.clock()
-      self.size = self.size + #piece
-      self.fresh[#self.fresh + 1] = piece
-      self.reader:wake()
-      place.breathe()
+      self.size, self.n_fresh = self.size + #piece, self.n_fresh + 1
+      fresh[self.n_fresh] = piece
+      reader:wake()
+      breathe()
     end
-  until not piece or self:is_done() -- it may have been closed meanwhile
+  until not piece or self.state == "done" -- it may have been closed meanwhile
   self.told_ids = not self:is_done() and message == nil and seq:tokens(#self.ids + 1) or nil
   return message == nil, message, code
 end
@@ -146,10 +150,8 @@ function Text:finish(message)
   end
   self.state = "done"
   self.failure = message and errors.of_text(message)
-  if self.on_done then
-    self.on_done(self)
-  end
-  self.reader:wake()
+  self.on_done(self)
+  self.reader:wake(true)
 end
 
 --- Nobody waits for it any more.
@@ -162,9 +164,9 @@ end
 
 --- What has come since the last call, "" where nothing has.
 function Text:take()
-  local piece = table.concat(self.fresh)
-  self.fresh = {}
-  return piece
+  local n = self.n_fresh
+  self.n_fresh = 0
+  return n > 0 and concat(self.fresh, "", 1, n) or ""
 end
 
 function Text:is_done()
