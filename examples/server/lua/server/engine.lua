@@ -34,8 +34,9 @@ local MOST_AT_ONCE = 0.002 -- seconds that nginx waits for the choice of tokens
 
 -------------------------------------------------------------------------------- opening
 
--- A group: {context, prefixes = what prompts have in common, telling = so many of its texts, told =
--- these by their number in its loop, awake = since when nginx waits}.
+-- A group: {context, prefixes = what prompts have in common, place = what its texts take from it,
+-- telling = so many of its texts, told = these by their number in its loop, awake = since when
+-- nginx waits}.
 local function open_group(model, width, given)
   local context, message, code = model:context {
     sequences = width + PREFIXES, length = given.length, threads = given.threads, kv = given.kv,
@@ -47,6 +48,32 @@ local function open_group(model, width, given)
   return {
     context = context, width = width, prefixes = prefixes.new(context, PREFIXES),
     telling = 0, told = {}, looping = false, awake = 0,
+  }
+end
+
+-- Called by a text after each token: nginx goes round before the texts have kept it for too long.
+local function breathe(group)
+  if lull.clock() - group.awake > MOST_AT_ONCE then
+    background.breathe()
+    group.awake = lull.clock()
+  end
+end
+
+-- The prompts that come next.
+local function upcoming(self)
+  local list = {}
+  for i = self.first, math.min(self.last, self.first + LOOK_AHEAD - 1) do
+    list[#list + 1] = self.waiting[i].ids
+  end
+  return list
+end
+
+-- What a text that is told in a group takes from it: see Text:run.
+local function place_of(self, group)
+  return {
+    context = group.context,
+    breathe = function() breathe(group) end,
+    open = function(ids) return group.prefixes:open(ids, upcoming(self)) end,
   }
 end
 
@@ -67,6 +94,7 @@ function engine.new(model, given)
     if not group then
       return nil, message, code
     end
+    group.place = place_of(self, group)
     self.groups[i] = group
   end
   self.length = self.groups[1].context:info().length
@@ -141,23 +169,6 @@ end
 
 -------------------------------------------------------------------------------- the loop
 
--- Called by a text after each token: nginx goes round before the texts have kept it for too long.
-local function breathe(group)
-  if lull.clock() - group.awake > MOST_AT_ONCE then
-    background.breathe()
-    group.awake = lull.clock()
-  end
-end
-
--- The prompts that come next.
-local function upcoming(self)
-  local list = {}
-  for i = self.first, math.min(self.last, self.first + LOOK_AHEAD - 1) do
-    list[#list + 1] = self.waiting[i].ids
-  end
-  return list
-end
-
 -- The next task of a group, or false where there is none for it now.
 function Engine:next_task(group)
   local text = is_next(self, group) and self:next_text()
@@ -168,12 +179,7 @@ function Engine:next_task(group)
   group.told[group.count] = text
   group.telling = group.telling + 1
   wake(self)
-  return function()
-    text:run {
-      context = group.context, breathe = function() breathe(group) end,
-      open = function(ids) return group.prefixes:open(ids, upcoming(self)) end,
-    }
-  end
+  return function() text:run(group.place) end
 end
 
 -- A task has ended. What it raised is a strategy's mistake, and concerns this text alone.
