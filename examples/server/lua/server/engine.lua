@@ -13,6 +13,7 @@ local lull = require "lull"
 local metrics = require "server.metrics"
 local parallel = require "lull.batch.parallel"
 local prefixes = require "lull.batch.prefixes"
+local scheduler = require "lull.decode.scheduler"
 
 local engine = {}
 
@@ -30,13 +31,15 @@ local PREFIXES, LOOK_AHEAD = 4, 8
 -- With fewer texts a second group is not worth another pass over the weights.
 local WORTH_HALVING = 16
 
-local MOST_AT_ONCE = 0.002 -- seconds that nginx waits for the choice of tokens
+-- Seconds that nginx waits for choices of tokens, and for steps that are taken at once: those that
+-- should take less than SHORT, as to have another thread take a step costs HANDING_OVER.
+local MOST_AT_ONCE, SHORT, HANDING_OVER = 0.002, 0.0003, 0.00015
 
 -------------------------------------------------------------------------------- opening
 
 -- A group: {context, prefixes = what prompts have in common, place = what its texts take from it,
 -- telling = so many of its texts, told = these by their number in its loop, awake = since when
--- nginx waits}.
+-- nginx waits, reading = may prompts be queued?, seconds = of its last step without any}.
 local function open_group(model, width, given)
   local context, message, code = model:context {
     sequences = width + PREFIXES, length = given.length, threads = given.threads, kv = given.kv,
@@ -47,7 +50,7 @@ local function open_group(model, width, given)
   end
   return {
     context = context, width = width, prefixes = prefixes.new(context, PREFIXES),
-    telling = 0, told = {}, looping = false, awake = 0,
+    telling = 0, told = {}, looping = false, awake = 0, reading = true, seconds = math.huge,
   }
 end
 
@@ -177,7 +180,7 @@ function Engine:next_task(group)
   end
   group.count = group.count + 1
   group.told[group.count] = text
-  group.telling = group.telling + 1
+  group.telling, group.reading = group.telling + 1, true
   wake(self)
   return function() text:run(group.place) end
 end
@@ -193,11 +196,19 @@ local function task_done(group, i, result)
   end
 end
 
+-- A step of all texts of a group: on a thread of its own, unless it is sure to be short.
 local function step(group)
-  local start = lull.clock()
-  local remaining, message, code = background.step(group.context)
-  group.awake = lull.clock()
-  metrics.observe("lull_step_seconds", group.awake - start)
+  local start, at_once = lull.clock(), not group.reading and group.seconds < SHORT
+  local remaining, message, code = (at_once and scheduler.step or background.step)(group.context)
+  local seconds = lull.clock() - start
+  if not at_once then
+    group.awake = start + seconds
+  end
+  if not group.reading then
+    group.seconds = at_once and seconds or seconds - HANDING_OVER
+  end
+  group.reading = remaining ~= 0
+  metrics.observe("lull_step_seconds", seconds)
   return remaining, message, code
 end
 
