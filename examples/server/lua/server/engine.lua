@@ -4,8 +4,8 @@
 -- two steps it chooses the next token of each text; during a step, which runs on threads of its
 -- own, nginx does everything else.
 --
--- Where a core is free and there are many texts, they make two groups, each with a context and a
--- loop: while tokens are chosen for the one, the other is evaluated.
+-- Where a core is free and there are many texts, they make several groups, each with a context and
+-- a loop: while tokens are chosen for one, others are evaluated.
 -- @module server.engine
 local background = require "server.background"
 local decode = require "lull.decode"
@@ -28,8 +28,9 @@ local MOST_ROWS = 1024 -- of a context's pass
 -- the texts of one request have the same prompt, and an evaluation asks for many that begin alike.
 local PREFIXES, LOOK_AHEAD = 4, 8
 
--- With fewer texts a second group is not worth another pass over the weights.
-local WORTH_HALVING = 16
+-- Three groups keep two cores busy: one is evaluated, for one tokens are chosen, and one is on its
+-- way between threads. With fewer texts a group is not worth its pass over the weights.
+local GROUPS, WORTH = 3, 8
 
 -- Seconds that nginx waits for choices of tokens, and for steps that are taken at once: those that
 -- should take less than SHORT, as to have another thread take a step costs HANDING_OVER.
@@ -84,16 +85,18 @@ end
 -- @param given {streams = so many texts are told at a time, length, threads, kv}
 -- @return the engine, or nil, message, code
 function engine.new(model, given)
-  local halves = given.streams >= WORTH_HALVING and given.threads ~= 0
-    and parallel.cores(model) > given.threads
+  local count = 1
+  if given.threads ~= 0 and parallel.cores(model) > given.threads then
+    count = math.max(1, math.min(GROUPS, math.floor(given.streams / WORTH)))
+  end
   local self = setmetatable({
     model = model, streams = given.streams,
     groups = {},
     waiting = {}, first = 1, last = 0, -- texts, the oldest at `first`
   }, Engine)
-  for i = 1, halves and 2 or 1 do
-    local group, message, code =
-      open_group(model, halves and math.ceil(given.streams / 2) or given.streams, given)
+  for i = 1, count do
+    local width = math.floor((given.streams + i - 1) / count) -- of all groups together: streams
+    local group, message, code = open_group(model, width, given)
     if not group then
       return nil, message, code
     end
@@ -120,28 +123,28 @@ function Engine:telling()
   return telling
 end
 
--- Shall the next text be this group's? The first one has all until there are enough for two, then
--- the smaller.
-local function is_next(self, group)
-  local first, second = self.groups[1], self.groups[2]
-  if not second or group.telling >= group.width then
-    return not second
-  elseif group == first then
-    return first.telling < WORTH_HALVING / 2 or first.telling <= second.telling
+-- The group that takes the next text: the smallest of as many as are worth it, of equal ones the
+-- first; nil where none has room.
+local function next_group(self)
+  local worth, smallest = 1 + math.floor(self:telling() / WORTH), nil
+  for i = 1, math.min(worth, #self.groups) do
+    local group = self.groups[i]
+    if group.telling < group.width and not (smallest and smallest.telling <= group.telling) then
+      smallest = group
+    end
   end
-  return first.telling >= WORTH_HALVING / 2 and second.telling < first.telling
+  return smallest
 end
 
 -- Start the loop of the group that takes the next text. true, or nil and what keeps it.
 local function wake(self)
-  for _, group in ipairs(self.groups) do
-    if not group.looping and is_next(self, group) then
-      local ok, message = ngx.timer.at(0, function() self:loop(group) end)
-      if not ok then
-        return nil, message
-      end
-      group.looping = true
+  local group = next_group(self)
+  if group and not group.looping then
+    local ok, message = ngx.timer.at(0, function() self:loop(group) end)
+    if not ok then
+      return nil, message
     end
+    group.looping = true
   end
   return true
 end
@@ -174,7 +177,7 @@ end
 
 -- The next task of a group, or false where there is none for it now.
 function Engine:next_task(group)
-  local text = is_next(self, group) and self:next_text()
+  local text = next_group(self) == group and self:next_text()
   if not text then
     return false
   end
@@ -196,9 +199,11 @@ local function task_done(group, i, result)
   end
 end
 
--- A step of all texts of a group: on a thread of its own, unless it is sure to be short.
-local function step(group)
+-- A step of all texts of a group: on a thread of its own, unless it is sure to be short and there
+-- is no other group that tokens could be chosen for meanwhile.
+local function step(self, group)
   local start, at_once = lull.clock(), not group.reading and group.seconds < SHORT
+    and group.telling == self:telling()
   local remaining, message, code = (at_once and scheduler.step or background.step)(group.context)
   local seconds = lull.clock() - start
   if not at_once then
@@ -218,7 +223,7 @@ function Engine:loop(group)
   local ok, message = pcall(decode.run, function() return self:next_task(group) end, {
     width = group.width, errors = "return",
     done = function(i, result) task_done(group, i, result) end,
-    step = function() return step(group) end,
+    step = function() return step(self, group) end,
   })
   group.looping = false
   if not ok then
