@@ -4,7 +4,7 @@
 -- end wakes the event loop at once. Where there is no such pool the step is looked after every
 -- millisecond, the shortest sleep that lets nginx go round: a step of a small model takes less.
 -- @module server.background
-local async = require "lull.async"
+local scheduler = require "lull.decode.scheduler"
 
 local background = {}
 
@@ -26,13 +26,18 @@ local function sleep_there(fd, milliseconds)
   return ok
 end
 
---- One step of a context, as context:step.
--- @return tokens that remain queued; or nil, message, code
-background.step = async.step(function(context)
-  if not sleep_there(context:fd(), MOST_MS) then
-    ngx.sleep(0.001)
-  end
-end)
+--- Start a step of a context.
+-- @return true; or nil, message, code
+background.begin = scheduler.begin_step
+
+--- Wait until a context's step has ended; context:wait() then gives what it came to.
+function background.wait(context)
+  repeat
+    if not sleep_there(context:fd(), MOST_MS) then
+      ngx.sleep(0.001)
+    end
+  until context:poll()
+end
 
 --- Let nginx go round once.
 function background.breathe()

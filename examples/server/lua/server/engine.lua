@@ -1,11 +1,11 @@
 --- The engine of a model: a step serves all texts of a group, and most often there is one group.
 --
 -- Requests hand in texts; a loop runs for as long as there are any, as a timer of nginx. Between
--- two steps it chooses the next token of each text; during a step, which runs on threads of its
+-- two steps it chooses the next token of each text; during a step, which runs on a thread of its
 -- own, nginx does everything else.
 --
--- Where a core is free and there are many texts, they make several groups, each with a context and
--- a loop: while tokens are chosen for one, others are evaluated.
+-- Where a core is free and there are many texts, they make several groups, each with a context:
+-- while tokens are chosen for one, others are evaluated.
 -- @module server.engine
 local background = require "server.background"
 local decode = require "lull.decode"
@@ -36,11 +36,14 @@ local GROUPS, WORTH = 3, 8
 -- should take less than SHORT, as to have another thread take a step costs HANDING_OVER.
 local MOST_AT_ONCE, SHORT, HANDING_OVER = 0.002, 0.0003, 0.00015
 
+-- So many more texts than in the smallest group may be in the one whose turn it is.
+local SLACK = 4
+
 -------------------------------------------------------------------------------- opening
 
 -- A group: {context, prefixes = what prompts have in common, place = what its texts take from it,
--- telling = so many of its texts, told = these by their number in its loop, awake = since when
--- nginx waits, reading = may prompts be queued?, seconds = of its last step without any}.
+-- telling = so many of its texts, began = since when it is evaluated, nil while it is not,
+-- reading = may prompts be queued?, seconds = of its last step without any}.
 local function open_group(model, width, given)
   local context, message, code = model:context {
     sequences = width + PREFIXES, length = given.length, threads = given.threads, kv = given.kv,
@@ -51,15 +54,15 @@ local function open_group(model, width, given)
   end
   return {
     context = context, width = width, prefixes = prefixes.new(context, PREFIXES),
-    telling = 0, told = {}, looping = false, awake = 0, reading = true, seconds = math.huge,
+    telling = 0, began = nil, reading = true, seconds = math.huge,
   }
 end
 
 -- Called by a text after each token: nginx goes round before the texts have kept it for too long.
-local function breathe(group)
-  if lull.clock() - group.awake > MOST_AT_ONCE then
+local function breathe(self)
+  if lull.clock() - self.awake > MOST_AT_ONCE then
     background.breathe()
-    group.awake = lull.clock()
+    self.awake = lull.clock()
   end
 end
 
@@ -76,7 +79,7 @@ end
 local function place_of(self, group)
   return {
     context = group.context,
-    breathe = function() breathe(group) end,
+    breathe = function() breathe(self) end,
     open = function(ids) return group.prefixes:open(ids, upcoming(self)) end,
   }
 end
@@ -91,8 +94,11 @@ function engine.new(model, given)
   end
   local self = setmetatable({
     model = model, streams = given.streams,
-    groups = {},
+    groups = {}, group_of = {}, -- by context
     waiting = {}, first = 1, last = 0, -- texts, the oldest at `first`
+    told = {}, count = 0, -- {text, group} by the number of the task that tells it
+    looping = false,
+    awake = 0, -- since when nginx waits
   }, Engine)
   for i = 1, count do
     local width = math.floor((given.streams + i - 1) / count) -- of all groups together: streams
@@ -101,7 +107,7 @@ function engine.new(model, given)
       return nil, message, code
     end
     group.place = place_of(self, group)
-    self.groups[i] = group
+    self.groups[i], self.group_of[group.context] = group, group
   end
   self.length = self.groups[1].context:info().length
   return self
@@ -123,9 +129,8 @@ function Engine:telling()
   return telling
 end
 
--- The group that takes the next text: the smallest of as many as are worth it, of equal ones the
--- first; nil where none has room.
-local function next_group(self)
+-- The smallest of as many groups as are worth it and have room, of equal ones the first, or nil.
+local function smallest_group(self)
   local worth, smallest = 1 + math.floor(self:telling() / WORTH), nil
   for i = 1, math.min(worth, #self.groups) do
     local group = self.groups[i]
@@ -136,17 +141,16 @@ local function next_group(self)
   return smallest
 end
 
--- Start the loop of the group that takes the next text. true, or nil and what keeps it.
-local function wake(self)
-  local group = next_group(self)
-  if group and not group.looping then
-    local ok, message = ngx.timer.at(0, function() self:loop(group) end)
-    if not ok then
-      return nil, message
-    end
-    group.looping = true
+-- The group that may take the next text now, when it is the turn of one, or of none. One that is
+-- evaluated waits for its turn, and of its texts few go to the one whose turn it is: many do not
+-- begin at once.
+local function next_group(self, current)
+  local smallest = smallest_group(self)
+  if not smallest or not smallest.began then
+    return smallest
+  elseif current and current.telling < math.min(current.width, smallest.telling + SLACK) then
+    return current
   end
-  return true
 end
 
 --- Hand in a text.
@@ -154,11 +158,15 @@ end
 function Engine:submit(text)
   self.last = self.last + 1
   self.waiting[self.last] = text
-  local ok, message = wake(self)
+  if self.looping then
+    return true
+  end
+  local ok, message = ngx.timer.at(0, function() self:loop() end)
   if not ok then
     self.waiting[self.last], self.last = nil, self.last - 1
     return nil, message
   end
+  self.looping = true
   return true
 end
 
@@ -175,71 +183,108 @@ end
 
 -------------------------------------------------------------------------------- the loop
 
--- The next task of a group, or false where there is none for it now.
-function Engine:next_task(group)
-  local text = next_group(self) == group and self:next_text()
+-- The next task, or false where there is none now.
+-- @param context whose turn it is, or nil
+function Engine:next_task(context)
+  local group = next_group(self, self.group_of[context])
+  local text = group and self:next_text()
   if not text then
     return false
   end
-  group.count = group.count + 1
-  group.told[group.count] = text
+  self.count = self.count + 1
+  self.told[self.count] = {text = text, group = group}
   group.telling, group.reading = group.telling + 1, true
-  wake(self)
   return function() text:run(group.place) end
 end
 
 -- A task has ended. What it raised is a strategy's mistake, and concerns this text alone.
-local function task_done(group, i, result)
-  local text = group.told[i]
-  group.told[i] = nil
-  group.telling = group.telling - 1
+local function task_done(self, i, result)
+  local told = self.told[i]
+  self.told[i] = nil
+  told.group.telling = told.group.telling - 1
   if result.failed then
     ngx.log(ngx.ERR, "a text failed: ", tostring(result.error))
-    text:finish("the text failed: see the server's log")
+    told.text:finish("the text failed: see the server's log")
   end
 end
 
--- A step of all texts of a group: on a thread of its own, unless it is sure to be short and there
--- is no other group that tokens could be chosen for meanwhile.
+-- Is a group's next step sure to be short, and no other group there that tokens could be chosen for
+-- meanwhile?
+local function is_short(self, group)
+  return not group.reading and group.seconds < SHORT and group.telling == self:telling()
+end
+
+-- Have all texts of a group evaluated by a thread of its own.
+local function begin(group)
+  if background.begin(group.context) then
+    group.began = lull.clock()
+  end
+end
+
+-- The end of the step that was begun, or all of one.
+local function finish_step(self, group)
+  if not group.began then
+    return scheduler.step(group.context)
+  elseif not group.context:poll() then
+    background.wait(group.context)
+    self.awake = lull.clock()
+  end
+  return group.context:wait()
+end
+
+-- A step of all texts of a group.
 local function step(self, group)
-  local start, at_once = lull.clock(), not group.reading and group.seconds < SHORT
-    and group.telling == self:telling()
-  local remaining, message, code = (at_once and scheduler.step or background.step)(group.context)
+  if not group.began and not is_short(self, group) then
+    begin(group)
+  end
+  local start = group.began or lull.clock()
+  local remaining, message, code = finish_step(self, group)
   local seconds = lull.clock() - start
-  if not at_once then
-    group.awake = start + seconds
+  if not group.reading and group.telling == self:telling() then -- else it waited for others
+    group.seconds = seconds - (group.began and HANDING_OVER or 0)
   end
-  if not group.reading then
-    group.seconds = at_once and seconds or seconds - HANDING_OVER
-  end
-  group.reading = remaining ~= 0
+  group.began, group.reading = nil, remaining ~= 0
   metrics.observe("lull_step_seconds", seconds)
   return remaining, message, code
 end
 
 -- Tell texts until there are none.
-function Engine:loop(group)
-  group.told, group.count, group.telling, group.awake = {}, 0, 0, lull.clock()
-  local ok, message = pcall(decode.run, function() return self:next_task(group) end, {
-    width = group.width, errors = "return",
-    done = function(i, result) task_done(group, i, result) end,
-    step = function() return step(self, group) end,
-  })
-  group.looping = false
-  if not ok then
-    self:give_up(group, message)
+function Engine:loop()
+  self.told, self.count, self.awake = {}, 0, lull.clock()
+  for _, group in ipairs(self.groups) do
+    group.telling = 0
   end
+  local ok, message = pcall(decode.run, function(context) return self:next_task(context) end, {
+    width = self.streams, errors = "return",
+    done = function(i, result) task_done(self, i, result) end,
+    step = function(context) return step(self, self.group_of[context]) end,
+    start = function(context)
+      local group = self.group_of[context]
+      if not is_short(self, group) then
+        begin(group)
+      end
+    end,
+  })
+  if not ok then
+    self:give_up(message)
+  end
+  self.looping = false
 end
 
 -- The loop itself broke: nobody shall wait for ever.
-function Engine:give_up(group, message)
+function Engine:give_up(message)
   ngx.log(ngx.ERR, "the loop failed: ", tostring(message))
-  for _, text in pairs(group.told) do
-    text:finish("the server failed: see its log")
+  for _, told in pairs(self.told) do
+    told.text:finish("the server failed: see its log")
   end
-  group.told, group.telling = {}, 0
   for text in function() return self:next_text() end do
     text:finish("the server failed: see its log")
+  end
+  for _, group in ipairs(self.groups) do
+    if group.began then
+      finish_step(self, group)
+      group.began = nil
+    end
   end
 end
 
