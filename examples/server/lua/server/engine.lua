@@ -28,9 +28,9 @@ local MOST_ROWS = 1024 -- of a context's pass
 -- the texts of one request have the same prompt, and an evaluation asks for many that begin alike.
 local PREFIXES, LOOK_AHEAD = 4, 8
 
--- Three groups keep two cores busy: one is evaluated, for one tokens are chosen, and one is on its
+-- So many groups keep two cores busy: for one tokens are chosen, one is evaluated, others are on their
 -- way between threads. With fewer texts a group is not worth its pass over the weights.
-local GROUPS, WORTH = 3, 8
+local GROUPS, WORTH = 4, 8
 
 -- Seconds that nginx waits for choices of tokens, and for steps that are taken at once: those that
 -- should take less than SHORT, as to have another thread take a step costs HANDING_OVER.
