@@ -1,6 +1,7 @@
 #!/bin/sh
 # examples/server under load: streams at once for a minute, each compared with the same seed told
-# alone; all tokens/s beside `lull bench` at that width, what /health sees meanwhile, memory.
+# alone; all tokens/s beside `lull bench` at that width, memory.  Then the same for half a minute while
+# /health is asked without pause.
 # usage: server.sh [--streams 64] [--seconds 60] [--tokens 128] [--texts 256] [--threads N]
 #                  [--models "lullaby 15M 42M"] [--scratch DIR] [--results DIR]
 #
@@ -60,14 +61,15 @@ measure() { # measure NAME FILE
     sed 's/.*"batched":\[{"streams":[0-9]*,"tokens_per_second":\([0-9]*\).*/\1/')
   load 5 > /dev/null
   before=$(memory) told=$(metric lull_generated_tokens_total)
+  line=$(load "$seconds")
+  told=$(($(metric lull_generated_tokens_total) - told))
+  after=$(memory)
   rm -f "$scratch/stop"
   helper pings "$port" /health "$scratch/stop" > "$scratch/pings" &
   pinger=$!
-  line=$(load "$seconds")
+  load $((seconds / 2)) > /dev/null
   : > "$scratch/stop"
   wait $pinger
-  told=$(($(metric lull_generated_tokens_total) - told))
-  after=$(memory)
   kill "$server"
   server=
   if grep -E '\[(error|crit|alert|emerg)\]' "$scratch/server.log"; then
