@@ -10,15 +10,14 @@
 #define MOST_K 512 /* that a list is made of; more are found by histograms (cut.c) */
 #define RUNS   8   /* of blocks, into which a vector is cut */
 #define GROUPS (RUNS * LULL_BLOCK) /* what stands at the same place of a run's blocks */
-
-#define DEPTH 32 /* below the largest, where a bound is sought */
-#define STEPS 16
+#define DEPTH  32                  /* below the largest, where a bound is sought */
+#define STEPS  16                  /* of halving */
 
 /* What is ascending in id and may be among the k largest. */
 typedef struct shortlist {
     size_t k, n;
     float low; /* what is not above it is not among them */
-    int sound; /* neither a NaN nor +INFINITY was seen; they are seen unless no list is made */
+    int sound; /* neither a NaN nor +INFINITY was seen */
     float value[2 * MOST_K + LULL_BLOCK];
     int32_t id[2 * MOST_K + LULL_BLOCK];
 } shortlist;
@@ -80,15 +79,16 @@ static float find_between(const float *list, size_t n, size_t k, size_t most, fl
     float high = find_max(list, n);
     int i;
     *count = n;
-    for (i = 0; i<STEPS && * count> most; i++) {
-        const float middle = low + (high - low) / 2;
+    for (i = 0; i < STEPS; i++) {
+        volatile float middle = low + (high - low) / 2; /* rounded before it is compared */
         const size_t above = count_above(list, n, middle);
         if (above < k) {
             high = middle;
-        } else {
-            low = middle;
-            *count = above;
+            continue;
         }
+        low = middle;
+        *count = above;
+        if (above <= most) break;
     }
     return low;
 }
