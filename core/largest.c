@@ -8,10 +8,13 @@
 #include "fpenv.h"
 
 #define MOST_K 512 /* that a list is made of; more are found by histograms (cut.c) */
-#define RUNS   8   /* of blocks, into which a vector is cut */
-#define GROUPS (RUNS * LULL_BLOCK) /* what stands at the same place of a run's blocks */
-#define DEPTH  32                  /* below the largest, where a bound is sought */
-#define STEPS  16                  /* of halving */
+/* A vector is cut into runs of blocks; what stands at the same place of a run's blocks is a group. */
+#define RUNS      8
+#define MOST_RUNS 32 /* where k is larger than MANY */
+#define MANY      128
+#define DEPTH     32  /* below the largest, where a bound is sought */
+#define STEPS     16  /* of halving */
+#define HALVED    256 /* of longer lists it takes longer than what misses branches */
 
 /* What is ascending in id and may be among the k largest. */
 typedef struct shortlist {
@@ -24,10 +27,10 @@ typedef struct shortlist {
 
 /* ---- a bound */
 
-/* The maxima of the groups; returns how many. */
-static size_t find_maxima(const float *values, size_t n, float *maxima)
+/* The maxima of the groups (runs, LULL_BLOCK); returns how many, which is less for short vectors. */
+static size_t find_maxima(const float *values, size_t n, size_t runs, float *maxima)
 {
-    const size_t run = LULL_BLOCK * (1 + (n - 1) / GROUPS);
+    const size_t run = LULL_BLOCK * (1 + (n - 1) / (runs * LULL_BLOCK));
     float pad[LULL_BLOCK], most[LULL_BLOCK];
     size_t count = 0, i, end;
     int j;
@@ -96,10 +99,10 @@ static float find_between(const float *list, size_t n, size_t k, size_t most, fl
 /* A value that at least k are above, and not many more; -INFINITY where it is not easily found. */
 static float find_bound(const float *values, size_t n, size_t k)
 {
-    float maxima[GROUPS] = {0}, low;
+    float maxima[MOST_RUNS * LULL_BLOCK], low;
     size_t groups;
     if (n < 4 * k) return -INFINITY;
-    groups = find_maxima(values, n, maxima);
+    groups = find_maxima(values, n, k > MANY ? MOST_RUNS : RUNS, maxima);
     if (groups < 2 * k) return -INFINITY;
     low = find_max(maxima, groups) - DEPTH;
     if (!(low < INFINITY) || count_above(maxima, groups, low) < k) return -INFINITY;
@@ -140,7 +143,7 @@ static float find_last(const shortlist *s)
     const size_t n = (s->n + LULL_BLOCK - 1) / LULL_BLOCK * LULL_BLOCK;
     size_t count, i;
     for (i = 0; i < n; i++) some[i] = i < s->n ? s->value[i] : -INFINITY;
-    if (s->low > -INFINITY) {
+    if (s->low > -INFINITY && n <= HALVED) {
         const float low = find_between(some, n, s->k, s->k, s->low, &count);
         if (count == s->k) return low;
     }

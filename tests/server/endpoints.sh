@@ -25,6 +25,10 @@ check 'null is nothing' 200 /v1/completions "{$story,\"stop\":null,\"n\":null,\"
 check 'logit_bias bans' 200 /v1/completions "{$story,\"logit_bias\":{\"261\":-100}}" '!upon a time, there was a '
 check 'a strategy by name' 200 /v1/completions \
   '{"prompt":"One night, a","max_tokens":60,"seed":3,"strategy":"gentle"}' '"text":"' '!scared'
+check 'as much as there is room for' 200 /v1/completions \
+  '{"prompt":"Once","max_tokens":-1,"seed":7}' '!"completion_tokens":16,' '"finish_reason":'
+check 'top_k -1 is off' 200 /v1/completions "{$story,\"top_k\":-1}" "!$told"
+check 'which model told it' 200 /v1/completions "{$story}" '"system_fingerprint":"fp_'
 check 'one token' 200 /v1/completions "{$story,\"max_tokens\":0}" '"text":""' '"completion_tokens":0'
 check 'JSON by schema' 200 /v1/chat/completions \
   "{$turn,\"max_tokens\":60,\"seed\":1,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":{\"type\":\"object\",\"properties\":{\"ok\":{\"type\":\"boolean\"}},\"required\":[\"ok\"],\"additionalProperties\":false}}}}" \

@@ -26,7 +26,7 @@ end
 
 local RULES = openai.rules {
   messages = MESSAGES,
-  max_completion_tokens = {type = "integer", min = 0, max = 2 ^ 31},
+  max_completion_tokens = parameters.MAX_TOKENS,
   logprobs = {type = "boolean"},
   top_logprobs = {type = "integer", min = 0, max = parameters.MOST_LOGPROBS},
   response_format = {type = "table", text = "an object {\"type\": ...}"},

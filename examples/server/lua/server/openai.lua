@@ -19,7 +19,7 @@ function openai.rules(own)
     stream_options = {test = function(value) return type(value) == "table" end,
       text = "an object {\"include_usage\": boolean}"},
     n = {type = "integer", min = 1, max = parameters.MOST_TEXTS, default = 1},
-    max_tokens = {type = "integer", min = 0, max = 2 ^ 31},
+    max_tokens = parameters.MAX_TOKENS,
     seed = parameters.SEED, stop = parameters.STRINGS, logit_bias = parameters.LOGIT_BIAS,
     ban_phrases = parameters.STRINGS, strategy = parameters.STRATEGY,
     user = fields.IGNORED, metadata = fields.IGNORED, store = fields.IGNORED,
@@ -59,7 +59,7 @@ function openai.envelope(service, prefix, kind)
   return function(choices, usage)
     return json.present {
       {"id", id}, {"object", kind}, {"created", created}, {"model", service.name},
-      {"choices", choices}, {"usage", usage},
+      {"system_fingerprint", service.fingerprint}, {"choices", choices}, {"usage", usage},
     }
   end
 end

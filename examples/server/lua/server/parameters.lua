@@ -24,6 +24,11 @@ for name, rule in pairs(sampling.RULES) do
     parameters.SAMPLING[name] = rule
   end
 end
+parameters.SAMPLING.top_k = {type = "integer", min = -1, max = 2 ^ 31} -- -1: off, as vLLM's
+
+--- How many tokens at most; -1: as many as there is room for, as other servers on one's own machine
+-- have it.
+parameters.MAX_TOKENS = {type = "integer", min = -1, max = 2 ^ 31}
 
 local STRINGS = "a string that is not empty, or a list of up to 16 of them"
 local string_list = fields.list(fields.is_text, STRINGS, 16)
@@ -96,9 +101,13 @@ function parameters.options(service, read, n_prompt)
         options[name] = service.defaults[name]
       end
     end
+    if options.top_k == -1 then
+      options.top_k = 0
+    end
     options.logit_bias = biases(service.model, read.logit_bias)
   end
-  options.max_tokens = math.min(read.max_tokens or math.huge, service.engine.length - n_prompt + 1)
+  local most, wanted = service.engine.length - n_prompt + 1, read.max_tokens
+  options.max_tokens = wanted and wanted >= 0 and math.min(wanted, most) or most
   options.max_seconds = service.seconds
   options.seed = type(read.seed) == "number" and math.abs(read.seed) or read.seed
   options.stop, options.ban_phrases = strings(read.stop), strings(read.ban_phrases)

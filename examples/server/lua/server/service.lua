@@ -39,7 +39,7 @@ function service.load(given, config, strategies)
   return setmetatable({
     name = given.name, path = given.path,
     chat = given.chat or not model:chat_template() and "raw" or nil,
-    model = model, bos = model:bos(),
+    model = model, bos = model:bos(), fingerprint = "fp_" .. model:fingerprint():sub(3),
     strategies = strategies, config = config, bos_before_ids = config.bos_before_ids,
     longest_piece = model:info().max_token_bytes,
     defaults = config.defaults, seconds = config.limits.seconds,
