@@ -26,7 +26,7 @@ end
 
 local RULES = openai.rules {
   messages = MESSAGES,
-  max_completion_tokens = parameters.MAX_TOKENS,
+  max_completion_tokens = parameters.max_tokens(),
   logprobs = {type = "boolean"},
   top_logprobs = {type = "integer", min = 0, max = parameters.MOST_LOGPROBS},
   response_format = {type = "table", text = "an object {\"type\": ...}"},

@@ -37,6 +37,7 @@ local PROMPT = {
 
 local RULES = openai.rules {
   prompt = PROMPT,
+  max_tokens = parameters.max_tokens(16), -- as OpenAI's
   echo = {type = "boolean", default = false},
   -- BOS before a prompt without it: by default before texts, and before ids as config.lua says.
   add_special_tokens = {type = "boolean"},
@@ -44,7 +45,6 @@ local RULES = openai.rules {
   best_of = {type = "integer", min = 1, max = 1, text = "1"},
   suffix = {one_of = {""}, text = "absent: this model does not fill in"},
 }
-RULES.max_tokens.default = 16 -- as OpenAI's
 
 -------------------------------------------------------------------------------- the request
 

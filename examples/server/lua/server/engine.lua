@@ -28,8 +28,8 @@ local MOST_ROWS = 1024 -- of a context's pass
 -- the texts of one request have the same prompt, and an evaluation asks for many that begin alike.
 local PREFIXES, LOOK_AHEAD = 4, 8
 
--- So many groups keep two cores busy: for one tokens are chosen, one is evaluated, others are on their
--- way between threads. With fewer texts a group is not worth its pass over the weights.
+-- So many groups keep two cores busy: for one tokens are chosen, one is evaluated, others are on
+-- their way between threads. With fewer texts a group is not worth its pass over the weights.
 local GROUPS, WORTH = 4, 8
 
 -- Seconds that nginx waits for choices of tokens, and for steps that are taken at once: those that

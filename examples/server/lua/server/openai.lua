@@ -19,7 +19,7 @@ function openai.rules(own)
     stream_options = {test = function(value) return type(value) == "table" end,
       text = "an object {\"include_usage\": boolean}"},
     n = {type = "integer", min = 1, max = parameters.MOST_TEXTS, default = 1},
-    max_tokens = parameters.MAX_TOKENS,
+    max_tokens = parameters.max_tokens(),
     seed = parameters.SEED, stop = parameters.STRINGS, logit_bias = parameters.LOGIT_BIAS,
     ban_phrases = parameters.STRINGS, strategy = parameters.STRATEGY,
     user = fields.IGNORED, metadata = fields.IGNORED, store = fields.IGNORED,

@@ -26,9 +26,11 @@ for name, rule in pairs(sampling.RULES) do
 end
 parameters.SAMPLING.top_k = {type = "integer", min = -1, max = 2 ^ 31} -- -1: off, as vLLM's
 
---- How many tokens at most; -1: as many as there is room for, as other servers on one's own machine
--- have it.
-parameters.MAX_TOKENS = {type = "integer", min = -1, max = 2 ^ 31}
+--- A rule for how many tokens at most; -1: as many as there is room for, as other servers on one's
+-- own machine have it.
+function parameters.max_tokens(default)
+  return {type = "integer", min = -1, max = 2 ^ 31, default = default}
+end
 
 local STRINGS = "a string that is not empty, or a list of up to 16 of them"
 local string_list = fields.list(fields.is_text, STRINGS, 16)
