@@ -312,11 +312,13 @@ static void open_tokens(lua_State *L, lull_lua_tokens *tokens, int32_t *room)
 /* logits:add(id | {ids} | set, v); what is banned stays so */
 static int logits_add(lua_State *L)
 {
-    lull_lua_logits *v = lull_open_logits(L);
-    const float value = check_value(L, 3);
+    lull_lua_logits *v;
     lull_lua_tokens tokens;
     int32_t room[LULL_CHANGES], j;
     size_t i;
+    float value;
+    lull_open_logits(L);
+    value = check_value(L, 3);
     open_tokens(L, &tokens, room);
     for (i = 0; i < tokens.n; i++)
         lull_change_any(L, tokens.ids[i], lull_value(lull_open_logits(L), tokens.ids[i]) + value);

@@ -142,7 +142,8 @@ static float find_last(const shortlist *s)
     float some[2 * MOST_K + LULL_BLOCK];
     const size_t n = (s->n + LULL_BLOCK - 1) / LULL_BLOCK * LULL_BLOCK;
     size_t count, i;
-    for (i = 0; i < n; i++) some[i] = i < s->n ? s->value[i] : -INFINITY;
+    memcpy(some, s->value, s->n * sizeof *some);
+    for (i = s->n; i < n; i++) some[i] = -INFINITY;
     if (s->low > -INFINITY && n <= HALVED) {
         const float low = find_between(some, n, s->k, s->k, s->low, &count);
         if (count == s->k) return low;
