@@ -88,9 +88,10 @@ end
 -- @param given {streams = so many texts are told at a time, length, threads, kv}
 -- @return the engine, or nil, message, code
 function engine.new(model, given)
+  local most = given.threads == 1 and GROUPS or 2 -- threads of a step get into each other's way
   local count = 1
   if given.threads ~= 0 and parallel.cores(model) > given.threads then
-    count = math.max(1, math.min(GROUPS, math.floor(given.streams / WORTH)))
+    count = math.max(1, math.min(most, math.floor(given.streams / WORTH)))
   end
   local self = setmetatable({
     model = model, streams = given.streams,
@@ -274,17 +275,17 @@ end
 -- The loop itself broke: nobody shall wait for ever.
 function Engine:give_up(message)
   ngx.log(ngx.ERR, "the loop failed: ", tostring(message))
+  for _, group in ipairs(self.groups) do
+    if group.began then
+      finish_step(self, group) -- others may hand in texts meanwhile
+      group.began = nil
+    end
+  end
   for _, told in pairs(self.told) do
     told.text:finish("the server failed: see its log")
   end
   for text in function() return self:next_text() end do
     text:finish("the server failed: see its log")
-  end
-  for _, group in ipairs(self.groups) do
-    if group.began then
-      finish_step(self, group)
-      group.began = nil
-    end
   end
 end
 
