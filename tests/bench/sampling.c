@@ -13,7 +13,7 @@
 #include "llama.h"
 #endif
 
-enum { MOST = 1 << 20, FEW = 512 };
+enum { MOST = 1 << 20 };
 
 static float logits[MOST], values[MOST], other[MOST];
 static uint32_t work[2 * MOST];
@@ -171,18 +171,18 @@ static void divergence(void)
 /* The chains as the Lua module runs them: on the few that are left, once they are few. */
 static void chain(float p, float min)
 {
-    int32_t ids[FEW], i;
-    float few[FEW];
+    lull_candidate largest[40];
+    float few[40];
     size_t count, k;
-    memcpy(values, logits, n * sizeof *values);
-    lull_logits_top_k(values, n, 40);
-    count = lull_logits_support(values, n, ids, FEW);
-    for (k = 0; k < count; k++) few[k] = values[ids[k]];
+    int32_t i;
+    int sound;
+    count = lull_logits_largest(logits, n, 40, largest, &sound);
+    for (k = 0; k < count; k++) few[k] = largest[k].value;
     lull_logits_top_p(few, count, p);
     if (min > 0) lull_logits_min_p(few, count, min);
     lull_logits_temperature(few, count, 0.8);
     lull_logits_sample(few, count, 0.5, &i, NULL);
-    chosen = ids[i];
+    chosen = largest[i].id;
 }
 
 static void chain_top_p(void)

@@ -107,4 +107,8 @@ done > "$scratch/rows"
   echo '| model | lull bench, tokens/s | server, tokens/s | ratio | /health meanwhile | right | wrong | errors | MB before → after |'
   echo '|---|---|---|---|---|---|---|---|---|'
   cat "$scratch/rows"
+  echo
+  # shellcheck disable=SC2016  # a code span
+  echo '`lull bench` evaluates in lockstep, on one core, and chooses no tokens; the server uses what cores'
+  echo 'there are and shares them with the client.'
 } | tee "$results/server.md"
