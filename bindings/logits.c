@@ -273,35 +273,17 @@ static int logits_set(lua_State *L)
     return lull_itself(L);
 }
 
-/* The ids of a set of n tokens into ids (LULL_CHANGES); returns how many, or more than there is room
- * for. */
-static size_t list_few(const uint32_t *set, int32_t n, int32_t *ids)
-{
-    size_t count = lull_token_set_count(set, (size_t)n);
-    int32_t id;
-    if (count > LULL_CHANGES) return count;
-    for (count = 0, id = 0; id < n; id++) {
-        if (set[id / 32] == 0)
-            id |= 31;
-        else if (lull_token_set_has(set, id))
-            ids[count++] = id;
-    }
-    return count;
-}
-
 /* The tokens at argument 2: ids, those of a small set in room (LULL_CHANGES); or a set, and the view
  * narrow or whole. */
 static void open_tokens(lua_State *L, lull_lua_tokens *tokens, int32_t *room)
 {
     const lull_lua_logits *v = lull_open_logits(L);
-    size_t n;
     lull_check_tokens(L, 2, v->n, tokens);
     v = lull_open_logits(L);
     if (tokens->set == NULL || v->form != LULL_CHANGED) return;
-    n = list_few(tokens->set, v->n, room);
-    if (n <= LULL_CHANGES) {
+    if (lull_token_set_count(tokens->set, (size_t)v->n) <= LULL_CHANGES) {
+        tokens->n = lull_token_set_ids(tokens->set, (size_t)v->n, room);
         tokens->ids = room;
-        tokens->n = n;
         tokens->set = NULL;
     } else {
         lull_make_whole(L, 1);
