@@ -1,8 +1,17 @@
---- Files that are whole or absent.
+--- Files: are they there, and writing them so that they are whole or absent.
 -- @module lull.files
 local core = require "lull.core"
 
 local files = {}
+
+--- Can a file be read?
+function files.exists(path)
+  local file = io.open(path, "rb")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
 
 -- A name in the same folder that nobody has.
 local function temporary(path)

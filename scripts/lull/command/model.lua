@@ -2,6 +2,7 @@
 -- @module lull.command.model
 local lull = require "lull"
 local console = require "lull.command.console"
+local files = require "lull.files"
 local generate = require "lull.generate"
 
 local model = {}
@@ -28,18 +29,10 @@ function model.hint(message, code)
   return NEXT_STEPS[code]
 end
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
-
 local function shipped()
   for _, folder in ipairs(model.folders) do
     local path = folder .. "/" .. model.SHIPPED .. ".bin"
-    if exists(path) then
+    if files.exists(path) then
       return path
     end
   end
@@ -49,7 +42,7 @@ end
 
 --- The path that the argument MODEL means.
 function model.path(args)
-  if args.model == nil or (args.model == model.SHIPPED and not exists(model.SHIPPED)) then
+  if args.model == nil or (args.model == model.SHIPPED and not files.exists(model.SHIPPED)) then
     return shipped()
   end
   return args.model

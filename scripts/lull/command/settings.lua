@@ -2,6 +2,7 @@
 -- @module lull.command.settings
 local lull = require "lull"
 local console = require "lull.command.console"
+local files = require "lull.files"
 local model = require "lull.command.model"
 
 local settings = {}
@@ -62,19 +63,11 @@ function settings.apply(args, text, where, other)
   return changed
 end
 
-local function is_file(word)
-  local file = io.open(word, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
-
 --- The model that a setting means, which may also name the file of one.
 -- @return the model, the options of its context, and its path
 function settings.open(args, text, where)
   local given = settings.apply(args, text, where, function(word)
-    if word == model.SHIPPED or word:find("^[^=]*[./][^=]*$") or is_file(word) then
+    if word == model.SHIPPED or word:find("^[^=]*[./][^=]*$") or files.exists(word) then
       return "model", word
     end
   end)

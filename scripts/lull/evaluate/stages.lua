@@ -34,20 +34,12 @@ local function encode_lines(list, object)
   return table.concat(lines)
 end
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
-
 --- Write the first stage. What is there already may be the same; else it is in the way.
 -- @param given {overwrite = true: replace what is there}
 -- @return true; or nil, message, code
 function stages.write_requests(name, requests, given)
   local path, text = stages.path(name, "requests"), encode_lines(requests)
-  if exists(path) and not (given and given.overwrite) then
+  if files.exists(path) and not (given and given.overwrite) then
     local file = assert(io.open(path, "rb"))
     local before = file:read "*a"
     file:close()
