@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import {readFileSync} from "node:fs";
 import OpenAI from "openai";
 import {Ollama} from "ollama";
+import {finish, holds as test} from "./cases.mjs";
 
 const [url, keyedUrl, key, file] = process.argv.slice(2);
 const expected = readFileSync(file, "utf8");
@@ -13,16 +14,6 @@ const prompt = "Once upon a time", model = "lullaby";
 const messages = [{role: "user", content: prompt}];
 const options = {seed: 7, num_predict: 40};
 
-let passed = 0, failed = 0;
-const test = async (name, run) => {
-  try {
-    await run();
-    passed++;
-  } catch (error) {
-    failed++;
-    console.log("FAIL  " + name + ": " + error.stack);
-  }
-};
 
 await test("openai: models", async () => {
   const list = [];
@@ -133,5 +124,4 @@ await test("ollama: mistakes", async () => {
   await assert.rejects(ollama.generate({model: "llama3", prompt}), /model 'llama3' not found/);
 });
 
-console.log(`${passed} passed, ${failed} failed, 0 skipped`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

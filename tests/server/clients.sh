@@ -4,7 +4,7 @@
 need node nodejs
 need npm npm
 mkdir "$work/npm"
-cp tests/server/clients.mjs "$work/npm"
+cp tests/server/clients.mjs tests/server/cases.mjs "$work/npm"
 echo '{"private": true, "type": "module"}' > "$work/npm/package.json"
 if ! (cd "$work/npm" && timeout 60 npm install --silent --no-audit --no-fund --ignore-scripts \
   --fetch-retries=0 openai@6.49.0 ollama@0.6.4 > "$work/npm.log" 2>&1); then

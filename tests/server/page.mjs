@@ -5,26 +5,21 @@
 import assert from "node:assert/strict";
 import {readFileSync} from "node:fs";
 import {open} from "./browser.mjs";
+import {finish, holds} from "./cases.mjs";
 
 const [browser, url, keyedUrl, key, folder] = process.argv.slice(2);
 const expected = readFileSync(folder + "/expected", "utf8");
 const shots = process.env.LULL_SCREENSHOTS;
-let passed = 0, failed = 0;
 
 const test = async (name, look, address, run) => {
   const page = await open(browser, {...look, folder: `${folder}/${name.replace(/\W+/g, "-")}`});
-  try {
+  const held = await holds(name, async () => {
     await page.go(address);
     await run(page);
     assert.equal(await page.get("document.documentElement.scrollWidth <= innerWidth"), true, "too wide");
     assert.deepEqual(page.complaints, []);
-    if (shots) await page.screenshot(`${shots}/${name.replace(/\W+/g, "-")}.png`);
-    passed++;
-  } catch (error) {
-    failed++;
-    console.log("FAIL  " + name + ": " + error.stack);
-    if (shots) await page.screenshot(`${shots}/failed-${name.replace(/\W+/g, "-")}.png`);
-  }
+  });
+  if (shots) await page.screenshot(`${shots}/${held ? "" : "failed-"}${name.replace(/\W+/g, "-")}.png`);
   await page.close();
 };
 
@@ -154,5 +149,4 @@ await test("a key", desk, keyedUrl, async page => {
   page.complaints.length = 0; // the browser's own about 401
 });
 
-console.log(`${passed} passed, ${failed} failed, 0 skipped`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {execFileSync} from "node:child_process";
 import {appendFileSync, readFileSync, writeFileSync} from "node:fs";
+import {finish, holds as test} from "./cases.mjs";
 import {events, get, head, lines, post, say, sleep} from "./client.mjs";
 
 const [port, pid, folder, config] = process.argv.slice(2);
@@ -11,16 +12,6 @@ const alone = list => {
   return JSON.parse(execFileSync(process.env.LUA, ["tests/server/alone.lua", folder + "/asked"]));
 };
 
-let passed = 0, failed = 0;
-const test = async (name, run) => {
-  try {
-    await run();
-    passed++;
-  } catch (error) {
-    failed++;
-    console.log("FAIL  " + name + ": " + error.stack);
-  }
-};
 const until = async (what, look) => {
   for (let i = 0; i < 500; i++) {
     if (await look()) return;
@@ -251,5 +242,4 @@ await test("a reload that cannot be leaves everything as it was", async () => {
   assert.equal((await post(port, "/v1/completions", {prompt: "x", max_tokens: 1})).status, 200);
 });
 
-console.log(`${passed} passed, ${failed} failed, 0 skipped`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

@@ -106,8 +106,7 @@ local function stream(service, told, read)
     {"index", hole}, {"delta", hole}, {"logprobs", hole}, {"finish_reason", hole},
   }})
   local begun, ended = {}, {}
-  answer.stream("sse", told, function(all_done)
-    local objects = {}
+  openai.stream(told, read, answer_of, function(objects)
     local function add(i, delta, logprobs, reason)
       objects[#objects + 1] = part:fill(i - 1, object(delta), logprobs, reason)
     end
@@ -126,10 +125,6 @@ local function stream(service, told, read)
         add(i, {}, nil, openai.finish_reason(one))
       end
     end
-    if all_done and openai.wants_usage(read) then
-      objects[#objects + 1] = json.encode(answer_of({}, openai.usage(told)))
-    end
-    return objects
   end)
 end
 

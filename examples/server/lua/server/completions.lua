@@ -162,8 +162,7 @@ end
 local function stream(service, told, read, states)
   local answer_of, hole = envelope(service), json.HOLE
   local part = json.template(answer_of {choice(hole, hole, hole, hole)})
-  answer.stream("sse", told, function(all_done)
-    local objects = {}
+  openai.stream(told, read, answer_of, function(objects)
     for i, one in ipairs(told.texts) do
       local state, done = states[i], one:is_done()
       if not state.done then
@@ -175,10 +174,6 @@ local function stream(service, told, read, states)
         end
       end
     end
-    if all_done and openai.wants_usage(read) then
-      objects[#objects + 1] = json.encode(answer_of({}, openai.usage(told)))
-    end
-    return objects
   end)
 end
 

@@ -1,5 +1,6 @@
 --- What OpenAI's endpoints have in common.
 -- @module server.openai
+local answer = require "server.answer"
 local errors = require "server.errors"
 local fields = require "server.fields"
 local json = require "server.json"
@@ -64,14 +65,26 @@ function openai.envelope(service, prefix, kind)
   end
 end
 
+--- Stream texts, with their usage at the end where it is wanted.
+-- @param told the texts
+-- @param read the request's fields
+-- @param answer_of what `envelope` gave
+-- @param news function(objects): appends what has come, encoded
+function openai.stream(told, read, answer_of, news)
+  answer.stream("sse", told, function(all_done)
+    local objects = {}
+    news(objects)
+    if all_done and read.stream_options and read.stream_options.include_usage == true then
+      objects[#objects + 1] = json.encode(answer_of({}, openai.usage(told)))
+    end
+    return objects
+  end)
+end
+
 --- Why a text ended, in OpenAI's words.
 function openai.finish_reason(text)
   local reason = text.facts and text.facts.finish_reason
   return (reason == "stop" or reason == "ban") and "stop" or "length"
-end
-
-function openai.wants_usage(read)
-  return read.stream_options ~= nil and read.stream_options.include_usage == true
 end
 
 --- Tokens read and told, all texts together. A prompt counts once, however many go on from it.
