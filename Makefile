@@ -391,6 +391,7 @@ bench:
 # -------------------------------------------------------------------------------------- install
 
 MODELS := $(wildcard examples/models/*)
+HEADERS := $(notdir $(wildcard core/lull*.h))
 SCRIPT_DIRS := $(patsubst %/,%,$(sort $(dir $(SCRIPTS:scripts/%=%))))
 DEEPEST_FIRST = $(shell printf '%s\n' $(SCRIPT_DIRS) | sort -r)
 
@@ -398,7 +399,7 @@ install: all
 	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(INCDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' \
 	  '$(DESTDIR)$(CMODDIR)/lull' '$(DESTDIR)$(DATADIR)/models' \
 	  $(SCRIPT_DIRS:%='$(DESTDIR)$(LMODDIR)/%')
-	$(INSTALL) -m 644 core/lull.h '$(DESTDIR)$(INCDIR)/lull.h'
+	$(INSTALL) -m 644 $(HEADERS:%=core/%) '$(DESTDIR)$(INCDIR)/'
 	$(INSTALL) -m 644 $(LIB) '$(DESTDIR)$(LIBDIR)/liblull.a'
 	$(INSTALL) -m 644 $(BUILD)/lull.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/lull.pc'
 	$(INSTALL) -m 755 $(MODULE) '$(DESTDIR)$(CMODDIR)/lull/core.so'
@@ -413,7 +414,7 @@ install: all
 	$(INSTALL) -m 644 LICENSE '$(DESTDIR)$(DATADIR)/LICENSE'
 
 uninstall:
-	rm -f '$(DESTDIR)$(INCDIR)/lull.h' '$(DESTDIR)$(LIBDIR)/liblull.a' '$(DESTDIR)$(BINDIR)/lull' \
+	rm -f $(HEADERS:%='$(DESTDIR)$(INCDIR)/%') '$(DESTDIR)$(LIBDIR)/liblull.a' '$(DESTDIR)$(BINDIR)/lull' \
 	  '$(DESTDIR)$(LIBDIR)/pkgconfig/lull.pc' '$(DESTDIR)$(CMODDIR)/lull/core.so' \
 	  $(SCRIPTS:scripts/%='$(DESTDIR)$(LMODDIR)/%') '$(DESTDIR)$(DATADIR)/LICENSE' \
 	  $(MODELS:examples/models/%='$(DESTDIR)$(DATADIR)/models/%')

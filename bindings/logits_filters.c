@@ -1,5 +1,5 @@
 /* logits_filters.c - verbs of logits that ban by a rule, bend the values, or take in others.  What each
- * computes is told in core/lull.h. */
+ * computes is told in core/lull_logits.h. */
 #include "logits.h"
 
 #include <float.h>

@@ -113,7 +113,7 @@ typedef struct lull_spread {
 
 lull_spread lull_find_spread(const float *values, size_t n, const lull_scale *s);
 
-/* log(sum(exp)), and the entropy, as lull.h has them. */
+/* log(sum(exp)), and the entropy, as lull_logits.h has them. */
 double lull_log_sum(const float *values, size_t n);
 double lull_find_entropy(const float *values, size_t n);
 

@@ -1,4 +1,4 @@
-/* test_filters.c - what bans by a rule, against references that sort and do as lull.h says, on vectors of
+/* test_filters.c - what bans by a rule, against references that sort and do as lull_logits.h says, on vectors of
  * many kinds (see logits_cases.h); and, of these and of test_transforms.c's, what no verb may do: choose
  * what is not finite, depend on addresses or on the machine. */
 #include "logits_cases.h"
