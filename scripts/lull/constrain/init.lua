@@ -8,8 +8,8 @@
 --     matcher:accept(id)
 --
 -- A constraint knows no model. For each model it is used with it becomes a grammar of the core
--- (see core/lull_grammar.h), which remembers what it has found out: matchers are cheap, the first text
--- is slower than the next ones. Grammars and matchers belong to one Lua state.
+-- (see core/lull_grammar.h), which remembers what it has found out: matchers are cheap, the first
+-- text is slower than the next ones. Grammars and matchers belong to one Lua state.
 --
 -- The methods of a matcher:
 --
