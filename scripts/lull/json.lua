@@ -118,6 +118,15 @@ function json.object(list)
   return setmetatable(list, Pairs)
 end
 
+--- A list of what convert(item) makes of each item of a list.
+function json.map(list, convert)
+  local out = {}
+  for i, item in ipairs(list) do
+    out[i] = convert(item)
+  end
+  return out
+end
+
 -------------------------------------------------------------------------------- reading
 
 local MOST_NESTED = 100

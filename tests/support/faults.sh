@@ -39,6 +39,9 @@ expect() {
   failed=$((failed + 1))
 }
 
+# What may help when a check has failed; a test may define its own.
+explain() { :; }
+
 # check NAME COMMAND...: succeeds
 check() {
   name=$1
@@ -47,6 +50,7 @@ check() {
     passed=$((passed + 1))
   else
     echo "FAIL  $name"
+    explain
     failed=$((failed + 1))
   fi
 }

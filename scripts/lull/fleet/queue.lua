@@ -291,11 +291,16 @@ function Queue:reclaim(key, worker, lease, cursor)
   return taken, reply[1]
 end
 
---- Say that a worker still has these jobs. true, or nil, message, code.
-function Queue:vouch(list, worker)
+-- Make these jobs a worker's. true, or nil, message, code.
+-- @param how function(job), further words of the command, or nil
+local function claim(self, list, worker, how)
   for _, job in ipairs(list) do
-    local reply, message, code =
-      self.link:call {"XCLAIM", job.key, GROUP, worker, "0", job.entry, "JUSTID"}
+    local words = {"XCLAIM", job.key, GROUP, worker, "0", job.entry}
+    for _, word in ipairs(how and how(job) or {}) do
+      words[#words + 1] = word
+    end
+    words[#words + 1] = "JUSTID"
+    local reply, message, code = self.link:call(words)
     if reply == nil then
       return nil, message, code
     end
@@ -303,17 +308,17 @@ function Queue:vouch(list, worker)
   return true
 end
 
+--- Say that a worker still has these jobs. true, or nil, message, code.
+function Queue:vouch(list, worker)
+  return claim(self, list, worker)
+end
+
 --- Give jobs back, for others to take at once, as if they had not been taken. true, or nil,
 -- message, code.
 function Queue:release(list)
-  for _, job in ipairs(list) do
-    local reply, message, code = self.link:call {"XCLAIM", job.key, GROUP, NOBODY, "0", job.entry,
-      "IDLE", A_YEAR, "RETRYCOUNT", text(job.deliveries - 1), "JUSTID"}
-    if reply == nil then
-      return nil, message, code
-    end
-  end
-  return true
+  return claim(self, list, NOBODY, function(job)
+    return {"IDLE", A_YEAR, "RETRYCOUNT", text(job.deliveries - 1)}
+  end)
 end
 
 --- Store a result, and be done with its job.

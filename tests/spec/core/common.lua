@@ -146,17 +146,21 @@ end
 
 -------------------------------------------------------------------------------- comparisons
 
---- All logits of a sequence after its queue is evaluated.
-function common.logits(seq)
-  if seq:pending() > 0 then
-    assert(seq:context():step())
-  end
-  local view = assert(seq:logits())
+--- All values of logits, as a list.
+function common.values(view)
   local out = {}
   for id = 0, view:size() - 1 do
     out[id + 1] = view:get(id)
   end
   return out
+end
+
+--- All logits of a sequence after its queue is evaluated.
+function common.logits(seq)
+  if seq:pending() > 0 then
+    assert(seq:context():step())
+  end
+  return common.values(assert(seq:logits()))
 end
 
 --- A sequence in a context of its own with these tokens evaluated.

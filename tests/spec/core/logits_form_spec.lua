@@ -2,6 +2,7 @@
 -- verb's result may depend on which.
 local core = require "lull.core"
 local common = dofile "tests/spec/core/common.lua"
+local values = common.values
 local inf = math.huge
 
 describe("logits", function()
@@ -21,14 +22,6 @@ describe("logits", function()
   local function below(n)
     state = state * 48271 % 2147483647
     return state % n
-  end
-
-  local function values(view)
-    local out = {}
-    for id = 0, view:size() - 1 do
-      out[id + 1] = view:get(id)
-    end
-    return out
   end
 
   -- Makes all values lie in one array and changes none.

@@ -6,15 +6,7 @@ local lull = require "lull"
 
 local records = {}
 
-local object = json.object
-
-local function map(list, convert)
-  local out = {}
-  for i, item in ipairs(list) do
-    out[i] = convert(item)
-  end
-  return out
-end
+local object, map = json.object, json.map
 
 local function model(entry)
   return object {

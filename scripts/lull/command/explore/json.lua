@@ -5,7 +5,7 @@ local utf8 = require "lull.utf8"
 
 local records = {}
 
-local object = json.object
+local object, map = json.object, json.map
 
 -- The bytes of a piece that is no UTF-8, which the string cannot have.
 local function hex(piece)
@@ -15,14 +15,6 @@ local function hex(piece)
   return (piece:gsub(".", function(byte)
     return string.format("%02X", byte:byte())
   end))
-end
-
-local function map(list, convert)
-  local out = {}
-  for i, item in ipairs(list) do
-    out[i] = convert(item)
-  end
-  return out
 end
 
 -- An object of the pairs that have a value.
